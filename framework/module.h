@@ -1,0 +1,73 @@
+// Module: parameters and children by name. A layer names each once:
+//
+//   MLP::MLP(const Options& o)
+//       : fc1_(child<Linear>("fc1", ...)), scale_(param("scale", ones({o.d_model}))) {}
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "framework/tensor.h"
+
+namespace crocuta {
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+// Parameter name → values; the names are dotted paths such as "blocks.0.norm1.weight".
+using StateDict = std::map<std::string, Tensor>;
+
+// Owns its parameters and children; neither copied nor moved.
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  // All parameters, own first, then the children's, in the order of construction.
+  std::vector<NamedTensor> named_parameters() const;
+  std::vector<Tensor> parameters() const;
+  // The number of elements of all parameters.
+  std::int64_t parameter_count() const;
+
+  // The parameters by name; shares their storage.
+  StateDict state_dict() const;
+  // Copies values into the parameters. Throws ArgumentError listing every missing, unexpected and
+  // mis-shaped or mis-typed name, having changed nothing.
+  void load_state_dict(const StateDict& state);
+
+  void zero_grad();
+
+  // Switches dropout and the like on or off, here and in all children. On at first.
+  void train(bool on = true);
+  bool is_training() const { return training_; }
+
+ protected:
+  // Registers a parameter; it then requires a gradient. Throws ArgumentError for a name that is
+  // empty, holds a dot, or is taken.
+  Tensor param(std::string name, Tensor value);
+  // Makes and registers a child module.
+  template <class T, class... Args>
+  T& child(std::string name, Args&&... args) {
+    auto module = std::make_unique<T>(std::forward<Args>(args)...);
+    T& reference = *module;
+    adopt(std::move(name), std::move(module));
+    return reference;
+  }
+
+ private:
+  void adopt(std::string name, std::unique_ptr<Module> module);
+  void require_new_name(const std::string& name) const;
+  void collect(const std::string& prefix, std::vector<NamedTensor>& out) const;
+
+  std::vector<NamedTensor> params_;
+  std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;
+  bool training_ = true;
+};
+
+}  // namespace crocuta
