@@ -1,29 +1,28 @@
-# The packages Crocuta uses; scripts/deps.sh installs them on Debian and Ubuntu.
+# The packages Crocuta uses. Nothing is downloaded here: on Debian and Ubuntu, scripts/deps.sh
+# installs what is missing; docs/dependencies.md has the list.
 find_package(Threads REQUIRED)
-find_package(spdlog REQUIRED)
+find_package(CBLAS REQUIRED)
+find_package(FFTW REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(FFTW REQUIRED IMPORTED_TARGET fftw3 fftw3f)
-set(BLA_VENDOR OpenBLAS CACHE STRING "The CBLAS to link, as FindBLAS names it")
-find_package(BLAS REQUIRED)
-find_path(CBLAS_INCLUDE_DIR cblas.h PATH_SUFFIXES openblas
-          HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} REQUIRED)
 if(CROCUTA_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
+
 set(CROCUTA_WITH_MPI OFF)
 if(CROCUTA_MPI)
-  set(MPI_CXX_SKIP_MPICXX ON)
+  set(MPI_CXX_SKIP_MPICXX ON)  # the C interface is enough, and the C++ one is gone since MPI 3
   if(CROCUTA_MPI STREQUAL "AUTO")
-    find_package(MPI COMPONENTS CXX)
+    find_package(MPI QUIET COMPONENTS CXX)
   else()
     find_package(MPI REQUIRED COMPONENTS CXX)
   endif()
   set(CROCUTA_WITH_MPI ${MPI_CXX_FOUND})
 endif()
+
 if(CROCUTA_TESTS)
-  find_package(Catch2 REQUIRED)
+  find_package(Catch2 REQUIRED)  # 2.13 (Debian 12, Ubuntu 22.04) or 3 (Ubuntu 24.04, Debian 13)
 endif()
 if(CROCUTA_BENCH)
   find_package(benchmark REQUIRED)

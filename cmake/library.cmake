@@ -1,0 +1,8 @@
+# crocuta_registered_library(<name> <source>...): a library whose layers register themselves under a
+# name (REGISTER_LAYER). A linker takes from a static archive only what somebody calls, and nobody
+# calls a registration, so linking <name> links the whole of its archive.
+function(crocuta_registered_library name)
+  add_library(${name}_archive STATIC ${ARGN})
+  add_library(${name} INTERFACE)
+  target_link_libraries(${name} INTERFACE $<LINK_LIBRARY:WHOLE_ARCHIVE,${name}_archive>)
+endfunction()

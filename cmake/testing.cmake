@@ -1,0 +1,68 @@
+# How tests are declared: one program and one ctest entry per test file.
+add_library(crocuta_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/main.cpp)
+target_link_libraries(crocuta_test_main PUBLIC crocuta_options Catch2::Catch2)
+# Oracles need not be fast, and compile in half the time.
+target_compile_options(crocuta_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
+
+function(crocuta_test_program source)
+  get_filename_component(test ${source} NAME_WE)
+  add_executable(${test} ${source})
+  target_link_libraries(${test} PRIVATE crocuta_test_main crocuta_framework ${ARGN})
+  set_target_properties(${test} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+endfunction()
+
+# crocuta_test(<file>.cpp [library ...]). A program in which every case was skipped exits with 77.
+function(crocuta_test source)
+  crocuta_test_program(${source} ${ARGN})
+  get_filename_component(test ${source} NAME_WE)
+  add_test(NAME ${test} COMMAND ${test})
+endfunction()
+
+# crocuta_mpi_test(<file>.cpp <ranks> [library ...]): the same, on several ranks under mpirun.
+function(crocuta_mpi_test source ranks)
+  get_filename_component(test ${source} NAME_WE)
+  if(NOT TARGET ${test})
+    crocuta_test_program(${source} ${ARGN})
+  endif()
+  crocuta_mpi_command(${test}_${ranks} ${ranks} $<TARGET_FILE:${test}>)
+endfunction()
+
+# crocuta_mpi_command(<name> <ranks> <program> [argument ...]): a test of any program under mpirun.
+function(crocuta_mpi_command name ranks)
+  add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS mpi PROCESSORS ${ranks})
+endfunction()
+
+# Gives every test of the calling folder its time limit and environment; call it last.
+function(crocuta_finish_tests)
+  set(environment OMP_WAIT_POLICY=passive)  # idle threads leave the cores to tests beside
+  set(timeout 300)
+  if(CROCUTA_SANITIZE)
+    set(timeout 900)
+    list(APPEND environment
+         "UBSAN_OPTIONS=print_stacktrace=1"
+         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+  endif()
+  # A failed allocation must reach our own code, which turns it into OutOfMemory.
+  set(asan "allocator_may_return_null=1:check_initialization_order=1:strict_string_checks=1")
+  # Open MPI wants to be told: root is fine, more ranks than cores too, and do not pin them.
+  set(mpi OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+          OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+          OMPI_MCA_mpi_yield_when_idle=1)
+  get_property(tests DIRECTORY PROPERTY TESTS)
+  foreach(test IN LISTS tests)
+    get_test_property(${test} LABELS labels)
+    get_test_property(${test} TIMEOUT own_timeout)
+    if("mpi" IN_LIST labels)
+      # Open MPI keeps memory until the process ends; leaks are looked for in all other tests.
+      set(more ${mpi} "ASAN_OPTIONS=${asan}:detect_leaks=0" OMP_NUM_THREADS=1)
+    else()
+      set(more "ASAN_OPTIONS=${asan}:detect_leaks=1:detect_stack_use_after_return=1")
+    endif()
+    set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT ${environment} ${more})
+    set_property(TEST ${test} PROPERTY SKIP_RETURN_CODE 77)
+    if(NOT own_timeout)
+      set_property(TEST ${test} PROPERTY TIMEOUT ${timeout})
+    endif()
+  endforeach()
+endfunction()
