@@ -10,10 +10,10 @@
 namespace crocuta {
 
 struct MemoryStats {
-  std::size_t live_bytes = 0;         // held by tensors now
-  std::size_t peak_bytes = 0;         // the most live_bytes has been since reset_peak_memory()
-  std::size_t cached_bytes = 0;       // kept for reuse
-  std::uint64_t allocations = 0;      // calls of allocate() so far
+  std::size_t live_bytes = 0;     // held by tensors now
+  std::size_t peak_bytes = 0;     // the most live_bytes has been since reset_peak_memory()
+  std::size_t cached_bytes = 0;   // kept for reuse
+  std::uint64_t allocations = 0;  // calls of allocate() so far
 };
 
 // At least `bytes` bytes aligned to 64 (nullptr for 0). Contents are undefined. Throws OutOfMemory

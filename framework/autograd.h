@@ -39,6 +39,7 @@ struct Node {
   std::vector<Input> inputs;
   std::function<Grads(const Tensor& dy, const Tensor& y)> backward;  // empty once it has run
   Tensor output;  // the op's result outside the graph, if `backward` asked for it
+  std::uint64_t output_version = 0;
 };
 
 // Adds d(objective)/d(leaf) to the gradient of every leaf that `y` depends on, given
@@ -67,12 +68,13 @@ class NoGrad {
   bool previous_;
 };
 
-// A tensor kept for the backward pass: outside the graph, and checked on use. Reading it after its
-// elements were changed in place throws an Error that names it.
+// A tensor (or an undefined one) kept for the backward pass: outside the graph, and checked on use.
+// Reading it after its elements were changed in place throws an Error that names the op and it.
 class SavedTensor {
  public:
   SavedTensor(const char* name, const Tensor& tensor);
   operator const Tensor&() const { return get(); }
+  bool defined() const { return tensor_.defined(); }
   const Tensor& get() const;
 
  private:
@@ -80,7 +82,9 @@ class SavedTensor {
   Tensor tensor_;
   std::uint64_t version_ = 0;
 };
-inline SavedTensor saved(const char* name, const Tensor& tensor) { return {name, tensor}; }
+inline SavedTensor saved(const char* name, const Tensor& tensor) {
+  return {name, tensor};
+}
 
 // Makes `y` the result of op `name` on `inputs` and returns it. `backward` takes dy, contiguous and
 // of y's shape and dtype, or (dy, y), and returns one gradient per input, of the input's shape and

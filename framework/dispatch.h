@@ -27,11 +27,16 @@ decltype(auto) dispatch_device(Device device, F&& f) {
 template <class F>
 decltype(auto) dispatch(const char* op, Device device, DType dtype, F&& f) {
   switch (dtype) {
-    case DType::float32: return detail::dispatch_device<float>(device, f);
-    case DType::float64: return detail::dispatch_device<double>(device, f);
-    case DType::bfloat16: return detail::dispatch_device<bfloat16>(device, f);
-    case DType::float16: return detail::dispatch_device<float16>(device, f);
-    default: detail::not_floating(op, dtype);
+    case DType::float32:
+      return detail::dispatch_device<float>(device, f);
+    case DType::float64:
+      return detail::dispatch_device<double>(device, f);
+    case DType::bfloat16:
+      return detail::dispatch_device<bfloat16>(device, f);
+    case DType::float16:
+      return detail::dispatch_device<float16>(device, f);
+    default:
+      detail::not_floating(op, dtype);
   }
 }
 template <class F>
@@ -43,9 +48,12 @@ decltype(auto) dispatch(const char* op, const Tensor& x, F&& f) {
 template <class F>
 decltype(auto) dispatch_any(Device device, DType dtype, F&& f) {
   switch (dtype) {
-    case DType::int64: return detail::dispatch_device<std::int64_t>(device, f);
-    case DType::int32: return detail::dispatch_device<std::int32_t>(device, f);
-    default: return dispatch("dispatch", device, dtype, f);
+    case DType::int64:
+      return detail::dispatch_device<std::int64_t>(device, f);
+    case DType::int32:
+      return detail::dispatch_device<std::int32_t>(device, f);
+    default:
+      return dispatch("dispatch", device, dtype, f);
   }
 }
 template <class F>

@@ -24,11 +24,16 @@ std::ostream& operator<<(std::ostream& out, DType dtype);
 // dtype_of<float> == DType::float32, and so on.
 template <class T>
 inline constexpr DType dtype_of = [] {
-  if constexpr (std::is_same_v<T, float>) return DType::float32;
-  else if constexpr (std::is_same_v<T, double>) return DType::float64;
-  else if constexpr (std::is_same_v<T, crocuta::bfloat16>) return DType::bfloat16;
-  else if constexpr (std::is_same_v<T, crocuta::float16>) return DType::float16;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return DType::int64;
+  if constexpr (std::is_same_v<T, float>)
+    return DType::float32;
+  else if constexpr (std::is_same_v<T, double>)
+    return DType::float64;
+  else if constexpr (std::is_same_v<T, crocuta::bfloat16>)
+    return DType::bfloat16;
+  else if constexpr (std::is_same_v<T, crocuta::float16>)
+    return DType::float16;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return DType::int64;
   else {
     static_assert(std::is_same_v<T, std::int32_t>, "not an element type");
     return DType::int32;

@@ -120,7 +120,8 @@ class Tensor {
   Tensor grad() const;
   // Replaces the gradient (undefined clears it). Throws unless shape, dtype and device agree.
   void set_grad(const Tensor& grad) const;
-  // Adds the gradient of this one-element tensor to every leaf it depends on (framework/autograd.h).
+  // Adds the gradient of this one-element tensor to every leaf it depends on
+  // (framework/autograd.h).
   void backward() const;
   // The same for any shape, given dy = d(objective)/d(this).
   void backward(const Tensor& dy) const;
@@ -130,6 +131,8 @@ class Tensor {
 
   // Two handles of one tensor.
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+  // A value that handles of one tensor share, to tell tensors apart in maps.
+  const void* identity() const { return impl_.get(); }
 
  private:
   struct Impl;
@@ -150,19 +153,35 @@ struct Tensor::Impl {
   std::int64_t offset = 0;  // in elements
   std::int64_t numel = 0;
   DType dtype = DType::float32;
-  bool requires_grad = false;           // of a leaf
-  Tensor grad;                          // of a leaf
+  bool requires_grad = false;            // of a leaf
+  Tensor grad;                           // of a leaf
   std::shared_ptr<autograd::Node> node;  // of any other tensor that gradients flow through
 };
 
-inline const Shape& Tensor::shape() const { return impl().shape; }
-inline const Shape& Tensor::strides() const { return impl().strides; }
-inline std::int64_t Tensor::offset() const { return impl().offset; }
-inline std::int64_t Tensor::numel() const { return impl().numel; }
-inline DType Tensor::dtype() const { return impl().dtype; }
-inline Device Tensor::device() const { return impl().storage->device; }
-inline const std::shared_ptr<Storage>& Tensor::storage() const { return impl().storage; }
-inline const std::shared_ptr<autograd::Node>& Tensor::node() const { return impl().node; }
+inline const Shape& Tensor::shape() const {
+  return impl().shape;
+}
+inline const Shape& Tensor::strides() const {
+  return impl().strides;
+}
+inline std::int64_t Tensor::offset() const {
+  return impl().offset;
+}
+inline std::int64_t Tensor::numel() const {
+  return impl().numel;
+}
+inline DType Tensor::dtype() const {
+  return impl().dtype;
+}
+inline Device Tensor::device() const {
+  return impl().storage->device;
+}
+inline const std::shared_ptr<Storage>& Tensor::storage() const {
+  return impl().storage;
+}
+inline const std::shared_ptr<autograd::Node>& Tensor::node() const {
+  return impl().node;
+}
 
 // Factories. Shapes as {2, 3}; options as {.dtype = DType::float64}.
 Tensor empty(Shape shape, TensorOptions options = {});

@@ -1,20 +1,19 @@
-// Element-by-element kernels. A function is a functor on the accumulator type, defined once here
-// for every device; the kernels that apply it are declared below and instantiated per device from
-// the CROCUTA_*_FUNCTORS lists.
+// Element-by-element kernels. A function is a functor on accumulator values, written once for all
+// devices in kernels/functors.h; the two kernels below apply it and are instantiated per device
+// for everything in the functor lists there.
 #pragma once
 
-#include "kernels/types.h"
+#include "kernels/strided.h"
 
 namespace crocuta::kernels {
 
-inline constexpr int kMaxDims = 8;
+// y[i] = op(x[i]). x, y [n], row-major; y may be x.
+template <class Device, class Op, class T>
+void unary(std::int64_t n, Op op, const T* x, T* y, Stream stream);
 
-// Sizes and per-operand strides (in elements; 0 where an operand is broadcast) of a strided loop
-// whose result is row-major.
-template <int Operands>
-struct StridedShape {
-  int dims = 0;
-  std::int64_t size[kMaxDims] = {};
-  std::int64_t stride[Operands][kMaxDims] = {};
-};
+// y = op(a, b). Operands 0 and 1 of `shape` are a and b; y is row-major in shape's order and may be
+// a or b where that one is contiguous.
+template <class Device, class Op, class T>
+void binary(const StridedShape<2>& shape, Op op, const T* a, const T* b, T* y, Stream stream);
+
 }  // namespace crocuta::kernels

@@ -32,8 +32,8 @@ struct bfloat16 {
     std::memcpy(&u, &value, sizeof u);
     // Round to nearest even; a NaN keeps its sign and stays a (quiet) NaN.
     const std::uint32_t rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-    bits = static_cast<std::uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? ((u >> 16) | 0x40u)
-                                                                       : rounded);
+    bits =
+        static_cast<std::uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? ((u >> 16) | 0x40u) : rounded);
 #endif
   }
   CROCUTA_HOST_DEVICE explicit operator float() const {
@@ -85,8 +85,7 @@ struct float16 {
       std::memcpy(&u, &magnitude, sizeof u);
       return static_cast<std::uint16_t>(sign | (u - 0x3f000000u));
     }
-    return static_cast<std::uint16_t>(sign |
-                                      ((u - 0x38000000u + 0xfffu + ((u >> 13) & 1u)) >> 13));
+    return static_cast<std::uint16_t>(sign | ((u - 0x38000000u + 0xfffu + ((u >> 13) & 1u)) >> 13));
   }
   static float to_float(std::uint16_t half) {
     const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
@@ -96,7 +95,7 @@ struct float16 {
       if (u > 0x7f800000u) u |= 0x400000u;
     } else if (u >= 0x00800000u) {
       u += 0x38000000u;
-    } else {  // subnormal
+    } else {                                                                         // subnormal
       float magnitude = static_cast<float>(half & 0x3ffu) * 5.9604644775390625e-8f;  // 2^-24
       std::memcpy(&u, &magnitude, sizeof u);
     }

@@ -1,0 +1,91 @@
+// The list of ops: pure functions of tensors, each with its gradient. Operands of one op share
+// their dtype and device, or it throws DTypeError or DeviceError; sizes that do not fit throw
+// ShapeError. Dimensions count from 0, or from the end when negative.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "framework/autograd.h"
+#include "framework/tensor.h"
+
+namespace crocuta {
+
+// ---- arithmetic (ops/arithmetic.cpp); shapes broadcast as in NumPy ----
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);  // floating dtypes
+// scale * x + shift, for numbers; floating dtypes
+Tensor affine(const Tensor& x, double scale, double shift);
+Tensor neg(const Tensor& x);
+
+inline Tensor operator+(const Tensor& a, const Tensor& b) {
+  return add(a, b);
+}
+inline Tensor operator-(const Tensor& a, const Tensor& b) {
+  return sub(a, b);
+}
+inline Tensor operator*(const Tensor& a, const Tensor& b) {
+  return mul(a, b);
+}
+inline Tensor operator/(const Tensor& a, const Tensor& b) {
+  return div(a, b);
+}
+inline Tensor operator-(const Tensor& x) {
+  return neg(x);
+}
+inline Tensor operator+(const Tensor& x, double c) {
+  return affine(x, 1, c);
+}
+inline Tensor operator+(double c, const Tensor& x) {
+  return affine(x, 1, c);
+}
+inline Tensor operator-(const Tensor& x, double c) {
+  return affine(x, 1, -c);
+}
+inline Tensor operator-(double c, const Tensor& x) {
+  return affine(x, -1, c);
+}
+inline Tensor operator*(const Tensor& x, double c) {
+  return affine(x, c, 0);
+}
+inline Tensor operator*(double c, const Tensor& x) {
+  return affine(x, c, 0);
+}
+inline Tensor operator/(const Tensor& x, double c) {
+  return affine(x, 1 / c, 0);
+}
+
+// ---- shape (ops/shape.cpp); results are views wherever strides can express them ----
+// The same elements in row-major order under another shape; one size may be -1 (worked out).
+Tensor reshape(const Tensor& x, Shape shape);
+// Dimensions a and b exchanged.
+Tensor transpose(const Tensor& x, int a, int b);
+// Dimension i of the result is dimension order[i] of x.
+Tensor permute(const Tensor& x, const std::vector<int>& order);
+// Elements [start, start + length) of dimension dim.
+Tensor narrow(const Tensor& x, int dim, std::int64_t start, std::int64_t length);
+// Element `index` of dimension dim, which disappears; a negative index counts from the end.
+Tensor select(const Tensor& x, int dim, std::int64_t index);
+// A dimension of size 1 put in before dimension dim, or taken out.
+Tensor unsqueeze(const Tensor& x, int dim);
+Tensor squeeze(const Tensor& x, int dim);
+// Stretched to `shape` as broadcasting would.
+Tensor expand(const Tensor& x, const Shape& shape);
+// Joined along dim; the other sizes agree.
+Tensor cat(const std::vector<Tensor>& xs, int dim);
+// Each element of dimension dim `repeats` times in a row: [a, b] → [a, a, b, b].
+Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, int dim);
+
+// ---- reductions (ops/reduce.cpp); the order of summation is fixed by the sizes ----
+// The sum of all elements, shape [].
+Tensor sum(const Tensor& x);
+// The sum over the given dimensions, which become 1 (keepdim) or disappear.
+Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
+Tensor mean(const Tensor& x);
+Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
+// Summed over the dimensions in which broadcasting stretched `shape` to x's: expand's transpose.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+
+}  // namespace crocuta

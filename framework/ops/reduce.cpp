@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <numeric>
+
+#include "framework/dispatch.h"
+#include "framework/ops.h"
+#include "framework/strided.h"
+#include "kernels/reduce.h"
+
+namespace crocuta {
+namespace {
+
+// The sum over dimensions [first, first + count) of contiguous x, which disappear.
+Tensor sum_adjacent(const Tensor& x, int first, int count) {
+  std::int64_t outer = 1, n = 1, inner = 1;
+  Shape shape;
+  for (int d = 0; d < x.dim(); ++d) {
+    const bool reduced = d >= first && d < first + count;
+    (reduced ? n : d < first ? outer : inner) *= x.size(d);
+    if (!reduced) shape.push_back(x.size(d));
+  }
+  Tensor y = empty(shape, x.options());
+  const auto run = [&]<class Device, class T>() {
+    kernels::sum<Device, T>(outer, n, inner, x.data<T>(), y.data<T>(), current_stream(x.device()));
+  };
+  if (x.dtype() == DType::int64) {
+    detail::dispatch_device<std::int64_t>(x.device(), run);
+  } else {
+    dispatch("sum", x, run);
+  }
+  return y;
+}
+
+std::vector<int> normalize_dims(const char* op, const Tensor& x, const std::vector<int>& dims) {
+  std::vector<int> sorted;
+  for (const int d : dims) sorted.push_back(normalize_dim(op, d, x.dim()));
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+    fail<ShapeError>(op, "dims", "each dimension once", to_string(Shape(dims.begin(), dims.end())));
+  }
+  return sorted;
+}
+
+std::vector<int> all_dims(const Tensor& x) {
+  std::vector<int> dims(static_cast<std::size_t>(x.dim()));
+  std::iota(dims.begin(), dims.end(), 0);
+  return dims;
+}
+}  // namespace
+
+Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
+  const std::vector<int> sorted = normalize_dims("sum", x, dims);
+  if (sorted.empty()) return x;
+  Shape kept = x.shape();  // with the summed dimensions as 1
+  for (const int d : sorted) kept[static_cast<std::size_t>(d)] = 1;
+  Tensor y = x.detach().contiguous();
+  // Runs of neighbouring dimensions, from the last, so that earlier indices stay valid.
+  for (auto end = sorted.size(); end > 0;) {
+    auto begin = end - 1;
+    while (begin > 0 && sorted[begin - 1] == sorted[begin] - 1) --begin;
+    y = sum_adjacent(y, sorted[begin], static_cast<int>(end - begin));
+    end = begin;
+  }
+  if (keepdim) y = reshape(y, kept);
+  return record("sum", std::move(y), {x}, [from = x.shape(), kept](const Tensor& dy) -> Grads {
+    return {expand(reshape(dy, kept), from)};
+  });
+}
+
+Tensor sum(const Tensor& x) {
+  return sum(x, all_dims(x));
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
+  std::int64_t count = 1;
+  for (const int d : normalize_dims("mean", x, dims)) count *= x.size(d);
+  return affine(sum(x, dims, keepdim), 1.0 / static_cast<double>(count), 0);
+}
+
+Tensor mean(const Tensor& x) {
+  return mean(x, all_dims(x));
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  std::vector<int> dims;
+  const int added = x.dim() - static_cast<int>(shape.size());
+  for (int d = 0; d < x.dim(); ++d) {
+    if (d < added || (shape[static_cast<std::size_t>(d - added)] == 1 && x.size(d) != 1)) {
+      dims.push_back(d);
+    }
+  }
+  return reshape(sum(x, dims, true), shape);
+}
+
+}  // namespace crocuta

@@ -1,0 +1,13 @@
+// Reductions along one dimension.
+#pragma once
+
+#include "kernels/types.h"
+
+namespace crocuta::kernels {
+
+// y[o, i] = sum over j of x[o, j, i]. x [outer, n, inner], y [outer, inner], row-major. The order
+// of summation is fixed by the sizes.
+template <class Device, class T>
+void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y, Stream stream);
+
+}  // namespace crocuta::kernels
