@@ -4,5 +4,8 @@
 function(crocuta_registered_library name)
   add_library(${name}_archive STATIC ${ARGN})
   add_library(${name} INTERFACE)
-  target_link_libraries(${name} INTERFACE $<LINK_LIBRARY:WHOLE_ARCHIVE,${name}_archive>)
+  # CMake before 3.28 does not add the namespace inside LINK_LIBRARY when it installs.
+  target_link_libraries(${name} INTERFACE
+    $<BUILD_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,${name}_archive>>
+    $<INSTALL_INTERFACE:$<LINK_LIBRARY:WHOLE_ARCHIVE,crocuta::${name}_archive>>)
 endfunction()
