@@ -69,7 +69,8 @@ class CountCases : public ListenerBase {
       std::cout << "failed: " << name << ": it asserts nothing\n";
     }
     for (const std::string& reason : account.reasons) {
-      std::cout << (asserted ? "skipped in part: " : "skipped: ") << name << ": " << reason << '\n';
+      std::cout << (asserted ? "skipped in part: " : "skipped: ") << reason << " [" << name
+                << "]\n";
     }
   }
 };

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# usage: scripts/test.sh [preset] [CMake option ...]
+#
+# Installs what is missing, builds, runs all tests, and ends with the line
+# `N passed, N failed, N skipped`. Presets: cpu (the default), debug, asan, tsan.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+preset=cpu
+if (($#)) && [[ $1 != -* ]]; then
+  preset=$1
+  shift
+fi
+build=build/$preset
+jobs=$(nproc)
+
+scripts/deps.sh --tests
+
+# Shows the output of a command only if it fails, except on a terminal.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+quietly() {
+  if [[ -t 1 ]]; then
+    "$@"
+  elif ! "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    return 1
+  fi
+}
+quietly cmake --preset "$preset" -DCROCUTA_TESTS=ON "$@"
+start=$SECONDS
+quietly cmake --build "$build" --parallel "$jobs"
+echo "Built $build in $((SECONDS - start)) s; testing"
+
+# The sanitizers of older compilers need fewer random address bits than newer kernels use.
+run=()
+if [[ $preset == *san && $(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0) -gt 28 ]] &&
+  setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
+  run=(setarch "$(uname -m)" --addr-no-randomize)
+fi
+start=$SECONDS
+status=0
+"${run[@]}" ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --no-tests=error \
+  --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
+  --output-junit Testing/junit.xml </dev/null || status=$?
+echo
+echo "Tested $build in $((SECONDS - start)) s"
+python3 scripts/summarise_tests.py "$build/Testing/junit.xml" && exit "$status"
