@@ -4,10 +4,15 @@ target_link_libraries(crocuta_test_main PUBLIC crocuta_options Catch2::Catch2)
 # Oracles need not be fast, and compile in half the time.
 target_compile_options(crocuta_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
 
+add_library(crocuta_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/check_op.cpp
+            ${PROJECT_SOURCE_DIR}/tests/gradcheck.cpp)
+target_link_libraries(crocuta_test_support PUBLIC crocuta_framework Catch2::Catch2)
+target_compile_options(crocuta_test_support PRIVATE $<$<CONFIG:Release>:-O1>)
+
 function(crocuta_test_program source)
   get_filename_component(test ${source} NAME_WE)
   add_executable(${test} ${source})
-  target_link_libraries(${test} PRIVATE crocuta_test_main crocuta_framework ${ARGN})
+  target_link_libraries(${test} PRIVATE crocuta_test_main crocuta_test_support ${ARGN})
   set_target_properties(${test} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
 endfunction()
 
