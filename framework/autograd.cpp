@@ -146,7 +146,7 @@ void backward(const Tensor& y, const Tensor& dy) {
   require_like(y, dy);
   const NoGrad guard;
   if (!y.node()) {
-    accumulate_leaf(y, dy.contiguous());
+    accumulate_leaf(y, dy.clone());
     return;
   }
 
@@ -206,8 +206,7 @@ void backward(const Tensor& y, const Tensor& dy) {
   }
   // A gradient handed to several leaves is copied, so that each leaf owns its own.
   for (auto& [leaf, total] : leaves) {
-    const bool shared = !total.owned && total.sum.storage().use_count() > 1;
-    accumulate_leaf(leaf, shared ? total.sum.clone() : total.sum.contiguous());
+    accumulate_leaf(leaf, total.sum.is_sole_owner() ? total.sum.contiguous() : total.sum.clone());
   }
 }
 

@@ -131,6 +131,8 @@ class Tensor {
 
   // Two handles of one tensor.
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+  // True if no other handle or view sees this tensor's elements.
+  bool is_sole_owner() const { return impl_.use_count() == 1 && storage().use_count() == 1; }
   // A value that handles of one tensor share, to tell tensors apart in maps.
   const void* identity() const { return impl_.get(); }
 
