@@ -1,6 +1,7 @@
 // The errors Crocuta throws. Messages read `where: 'argument': expected X, got Y`, on one line.
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -41,6 +42,7 @@ struct OutOfMemory : Error {  // an allocation that cannot be served
 template <class... Args>
 std::string str(const Args&... args) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());  // the same text whatever the program's locale
   (out << ... << args);
   return out.str();
 }
