@@ -19,6 +19,13 @@ inline int thread_count() {
 #endif
 }
 
+// Sets that number for regions started by this thread from now on.
+inline void set_thread_count([[maybe_unused]] int threads) {
+#if defined(_OPENMP)
+  omp_set_num_threads(threads);
+#endif
+}
+
 // Calls f(begin, end) for ranges that cover [0, n), concurrently. `grain` is the least work worth a
 // thread. Where the ranges are cut depends on the thread count, so no result may: each f must
 // write only its own elements and sum nothing across the cut. f must not throw.

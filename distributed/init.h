@@ -1,0 +1,32 @@
+// How a program learns which rank it is, and how it ends.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "distributed/process_group.h"
+
+namespace crocuta::distributed {
+
+// The number of processes that mpirun, mpiexec or srun says it started; nothing without a launcher.
+// Throws CommError if the launcher's variable does not hold a positive number.
+std::optional<int> launched_processes();
+
+// The group of all ranks of this job: "self" is this process alone, "mpi" the processes of the
+// launcher, "auto" the one that fits. MPI is started only under a launcher. Under a launcher,
+// OpenMP gets this process's share of the machine's cores, unless OMP_NUM_THREADS is set. Throws
+// - ArgumentError for another text,
+// - DeviceError for "nccl", which this build does not have,
+// - CommError if several processes were launched but would not know each other: "self", a build
+//   without MPI, or an MPI that does not belong to the launcher. Each would take itself for rank 0
+//   and write the same checkpoint. Also for "mpi" without a launcher.
+ProcessGroup init(std::string_view backend = "auto", const CommOptions& options = {});
+
+// To be called last in main, with the status that main is about to return:
+//   return distributed::shutdown(status);
+// If all ranks get here, MPI ends in order and `status` is returned. If this rank has failed and
+// another does not follow within seconds, because it waits for this one, the whole job is ended
+// with `status` there and then. Without MPI, just returns.
+int shutdown(int status);
+
+}  // namespace crocuta::distributed
