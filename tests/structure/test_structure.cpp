@@ -1,0 +1,110 @@
+// The source tree keeps the rules of docs/architecture.md.
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+
+#include "tests/structure/source_tree.h"
+#include "tests/support/catch.h"
+
+namespace crocuta::test {
+namespace {
+
+const std::string kRoot = CROCUTA_SOURCE_DIR;
+
+std::string read(const std::string& path) {
+  std::ifstream in(kRoot + "/" + path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+template <class Rule>
+std::vector<std::string> check_all(Rule rule) {
+  std::vector<std::string> found;
+  for (const SourceFile& file : source_files(kRoot)) {
+    for (std::string& violation : rule(file)) found.push_back(std::move(violation));
+  }
+  return found;
+}
+
+using Violations = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("all source files are found") {
+  std::set<std::string> paths;
+  for (const SourceFile& file : source_files(kRoot)) paths.insert(file.path);
+  CHECK(paths.count("framework/tensor.h") == 1);
+  CHECK(paths.count("kernels/cpu/elementwise.cpp") == 1);
+  CHECK(paths.count("tests/structure/test_structure.cpp") == 1);
+}
+
+TEST_CASE("folders include only themselves and the folders below") {
+  CHECK(check_all(folder_violations) == Violations{});
+}
+
+TEST_CASE("an include against the order of the folders is noticed") {
+  CHECK(folder_violations({"kernels/cpu/a.cpp", {"", "#include \"framework/tensor.h\""}}) ==
+        Violations{"kernels/cpu/a.cpp:2: kernels/ must not include \"framework/tensor.h\""});
+  CHECK(folder_violations({"layers/a.h", {"# include \"tests/support/catch.h\""}}) ==
+        Violations{"layers/a.h:1: layers/ must not include \"tests/support/catch.h\""});
+  CHECK(folder_violations({"layers/a.cpp", {"#include \"a.h\""}}) ==
+        Violations{"layers/a.cpp:1: \"a.h\" is not a path from the root"});
+  CHECK(folder_violations({"examples/hyena/a.cpp", {"#include \"kernels/types.h\""}}).empty());
+}
+
+TEST_CASE("CUDA, MPI, NCCL, BLAS, FFT and the heavy headers stay where they belong") {
+  CHECK(check_all(library_violations) == Violations{});
+}
+
+TEST_CASE("a library included from the wrong file is noticed") {
+  CHECK(library_violations({"framework/tensor.cpp", {"#include <cuda_runtime.h>"}}).size() == 1);
+  CHECK(library_violations({"layers/linear.cpp", {"#include <cblas.h>"}}).size() == 1);
+  CHECK(library_violations({"kernels/cpu/copy.cpp", {"#include <fftw3.h>"}}).size() == 1);
+  CHECK(library_violations({"distributed/threads.cpp", {"#include <mpi.h>"}}).size() == 1);
+  CHECK(library_violations({"distributed/mpi_backend.cpp", {"#include <mpi.h>"}}).empty());
+  CHECK(library_violations({"kernels/cpu/gemm.cpp", {"#include <cblas.h>"}}).empty());
+}
+
+TEST_CASE("each slow library is included by one .cpp and by no header") {
+  std::map<std::string, std::set<std::string>> users = {
+      {"spdlog/", {}}, {"nlohmann/", {}}, {"CLI/", {}}};
+  for (const SourceFile& file : source_files(kRoot)) {
+    for (const std::string& line : file.lines) {
+      const std::string header = included(line);
+      for (auto& [library, paths] : users) {
+        if (header.starts_with(library)) paths.insert(file.path);
+      }
+    }
+  }
+  for (const auto& [library, paths] : users) {
+    CAPTURE(library, paths);
+    CHECK(paths.size() <= 1);
+    for (const std::string& path : paths) CHECK(path.ends_with(".cpp"));
+  }
+}
+
+TEST_CASE("names, lengths and include guards keep one form") {
+  CHECK(check_all(form_violations) == Violations{});
+}
+
+TEST_CASE("a misnamed, overlong or unguarded file is noticed") {
+  CHECK(form_violations({"layers/MyLayer.cpp", {}}).size() == 1);
+  CHECK(form_violations({"layers/a.cpp", std::vector<std::string>(401)}).size() == 1);
+  CHECK(form_violations({"layers/a.h", {"// Text.", "", "#include <vector>"}}).size() == 1);
+  CHECK(form_violations({"layers/a.h", {"// Text.", "#pragma once"}}).empty());
+}
+
+TEST_CASE("every test file is built and run") {
+  const std::string list = read("tests/CMakeLists.txt");
+  REQUIRE(!list.empty());
+  for (const SourceFile& file : source_files(kRoot)) {
+    const std::size_t name = file.path.find_last_of('/') + 1;
+    if (!file.path.starts_with("tests/") || file.path.compare(name, 5, "test_") != 0) continue;
+    if (!file.path.ends_with(".cpp")) continue;
+    INFO(file.path);
+    CHECK(list.find("(" + file.path.substr(6)) != list.npos);
+  }
+}
+
+}  // namespace crocuta::test
