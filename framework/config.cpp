@@ -120,6 +120,11 @@ void Config::reject(std::string_view key, std::string_view expected) const {
   fail<ArgumentError>(source_, path(key), expected, "nothing");
 }
 
+std::string Config::where(std::string_view key) const {
+  const ConfigValue* value = find(key);
+  return value ? value->where : source_;
+}
+
 bool Config::has(std::string_view key) const {
   return find(key) != nullptr;
 }
