@@ -1,0 +1,284 @@
+// One row at a time: load and weigh, transform, multiply, transform back, store, while the row is
+// in cache. A thread owns whole channels with all their batch rows, so that the kernel's spectrum
+// is computed once per channel, and dk and dskip are summed over the batch in order.
+#include "kernels/fft_conv.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "kernels/cpu/fft_plan.h"
+#include "kernels/cpu/parallel.h"
+
+namespace crocuta::kernels {
+namespace {
+
+using std::int64_t;
+
+// What a thread needs while it works on a channel: spectra and transforms of n complex numbers,
+// rows of L.
+template <class R>
+struct Scratch {
+  R *kernel, *a, *b, *spectrum, *sum, *z, *dh;
+
+  static int64_t aligned(int64_t elements) { return (elements + 15) / 16 * 16; }
+  static int64_t elements(int64_t n, int64_t L) { return 5 * aligned(2 * n) + 2 * aligned(L); }
+
+  Scratch(R* memory, int64_t n, int64_t L) {
+    for (R** part : {&kernel, &a, &b, &spectrum, &sum}) {
+      *part = memory;
+      memory += aligned(2 * n);
+    }
+    z = memory;
+    dh = memory + aligned(L);
+  }
+};
+
+// Calls f(channel, scratch) for every channel, each thread with scratch memory of its own.
+template <class R, class F>
+void for_each_channel(int64_t C, int64_t n, int64_t L, void* workspace, F&& f) {
+  std::atomic<int64_t> threads = 0;
+  parallel_for(C, 1, [&](int64_t begin, int64_t end) {
+    const int64_t slot = threads.fetch_add(1, std::memory_order_relaxed);
+    const Scratch<R> scratch(static_cast<R*>(workspace) + slot * Scratch<R>::elements(n, L), n, L);
+    for (int64_t c = begin; c < end; ++c) f(c, scratch);
+  });
+}
+
+// Loops over a row's pairs (real, imaginary). No two arrays of a call overlap, which is said by
+// __restrict: with so many of them the compiler would give up on checking, and on vectorising.
+template <class R>
+struct Row {
+  const RightAngleFft<R>& fft;
+  int64_t L;
+
+  // a = x * weights * scale, padded with zeros.
+  void weigh(const R* __restrict x, R scale, R* __restrict a) const {
+    const R* __restrict w = fft.weights();
+    for (int64_t j = 0; j < L; ++j) {
+      const R value = x[j] * scale;
+      a[2 * j] = value * w[2 * j];
+      a[2 * j + 1] = value * w[2 * j + 1];
+    }
+    std::fill(a + 2 * L, a + 2 * fft.n(), R(0));
+  }
+  // Calls store(j, x[j]) for the row x whose weighted form is `a`, j < L.
+  template <class F>
+  void unweigh(const R* __restrict a, F&& store) const {
+    const R* __restrict w = fft.weights();
+    for (int64_t j = 0; j < L; ++j) store(j, a[2 * j] * w[2 * j] + a[2 * j + 1] * w[2 * j + 1]);
+  }
+  // out = x * y
+  void multiply(const R* __restrict x, const R* __restrict y, R* __restrict out) const {
+    for (int64_t j = 0; j < 2 * fft.n(); j += 2) {
+      out[j] = x[j] * y[j] - x[j + 1] * y[j + 1];
+      out[j + 1] = x[j] * y[j + 1] + x[j + 1] * y[j];
+    }
+  }
+  // out = x * conj(y)
+  void correlate(const R* __restrict x, const R* __restrict y, R* __restrict out) const {
+    for (int64_t j = 0; j < 2 * fft.n(); j += 2) {
+      out[j] = x[j] * y[j] + x[j + 1] * y[j + 1];
+      out[j + 1] = x[j + 1] * y[j] - x[j] * y[j + 1];
+    }
+  }
+  // sum += x * conj(y)
+  void correlate_add(const R* __restrict x, const R* __restrict y, R* __restrict sum) const {
+    for (int64_t j = 0; j < 2 * fft.n(); j += 2) {
+      sum[j] += x[j] * y[j] + x[j + 1] * y[j + 1];
+      sum[j + 1] += x[j + 1] * y[j] - x[j] * y[j + 1];
+    }
+  }
+};
+
+template <class R>
+R dot(int64_t n, const R* x, const R* y) {
+  constexpr int64_t kLanes = 16;  // running sums side by side, for the vector unit
+  R lane[kLanes] = {};
+  int64_t j = 0;
+  for (; j + kLanes <= n; j += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) lane[l] += x[j + l] * y[j + l];
+  }
+  for (int64_t l = 0; j < n; ++j, ++l) lane[l] += x[j] * y[j];
+  R sum = 0;
+  for (const R part : lane) sum += part;
+  return sum;
+}
+
+// The rows that belong to output row (b, c): `v` is convolved after multiplication by `gate`, and
+// the result multiplied by `outer`. Without gates there is only v.
+template <class T>
+struct Streams {
+  T* outer = nullptr;
+  T* gate = nullptr;
+  T* v = nullptr;
+};
+
+template <bool Gated, class T>
+Streams<T> streams(T* base, int64_t C, int64_t L, int64_t b, int64_t c) {
+  if (base == nullptr) return {};
+  if constexpr (!Gated) return {nullptr, nullptr, base + (b * C + c) * L};
+  T* x0 = base + (b * C + c) * 3 * L;
+  return {x0, x0 + L, x0 + 2 * L};
+}
+
+// z = x, or x * gate.
+template <bool Gated, class T, class R>
+void load(int64_t L, const T* __restrict x, const T* __restrict gate, R* __restrict z) {
+  for (int64_t j = 0; j < L; ++j) {
+    z[j] = static_cast<R>(x[j]);
+    if constexpr (Gated) z[j] *= static_cast<R>(gate[j]);
+  }
+}
+
+// y = (conv + d * z) * gate, where `a` is conv in weighted form.
+template <bool Gated, class T, class R>
+void store(const Row<R>& row, const R* a, R d, const R* __restrict z, const T* __restrict gate,
+           T* __restrict y) {
+  row.unweigh(a, [=](int64_t j, R conv) {
+    R h = conv + d * z[j];
+    if constexpr (Gated) h *= static_cast<R>(gate[j]);
+    y[j] = T(h);
+  });
+}
+
+// dgate = dz * v and dv = dz * gate, where dz = corr + d * dh and `a` is corr in weighted form.
+template <class T, class R>
+void store_gate_gradients(const Row<R>& row, const R* a, R d, const R* __restrict dh,
+                          const T* __restrict v, const T* __restrict gate, T* __restrict dgate,
+                          T* __restrict dv) {
+  row.unweigh(a, [=](int64_t j, R corr) {
+    const R dz = corr + d * dh[j];
+    dgate[j] = T(dz * static_cast<R>(v[j]));
+    dv[j] = T(dz * static_cast<R>(gate[j]));
+  });
+}
+
+template <bool Gated, class T, class R>
+void forward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* skip, T* y,
+             void* workspace) {
+  if (B == 0 || L == 0) return;
+  const RightAngleFft<R>& fft = right_angle_fft<R>(L);
+  const Row<R> row{fft, L};
+  for_each_channel<R>(C, fft.n(), L, workspace, [&](int64_t c, const Scratch<R>& s) {
+    row.weigh(k + c * L, R(1) / static_cast<R>(fft.n()), s.a);
+    fft.forward(s.a, s.kernel);
+    const R d = skip == nullptr ? R(0) : skip[c];
+    for (int64_t b = 0; b < B; ++b) {
+      const Streams<const T> in = streams<Gated>(x, C, L, b, c);
+      load<Gated>(L, in.v, in.gate, s.z);
+      row.weigh(s.z, R(1), s.a);
+      fft.forward(s.a, s.b);
+      row.multiply(s.b, s.kernel, s.a);
+      fft.inverse(s.a, s.b);
+      store<Gated>(row, s.b, d, s.z, in.outer, y + (b * C + c) * L);
+    }
+  });
+}
+
+template <bool Gated, class T, class R>
+void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* skip, const T* dy,
+              T* dx, R* dk, R* dskip, void* workspace) {
+  if (L == 0) {
+    if (dskip != nullptr) std::fill(dskip, dskip + C, R(0));
+    return;
+  }
+  const RightAngleFft<R>& fft = right_angle_fft<R>(L);
+  const Row<R> row{fft, L};
+  const R scale = R(1) / static_cast<R>(fft.n());
+  const bool want_outer = Gated && dx != nullptr;
+  for_each_channel<R>(C, fft.n(), L, workspace, [&](int64_t c, const Scratch<R>& s) {
+    row.weigh(k + c * L, scale, s.a);
+    fft.forward(s.a, s.kernel);
+    std::fill(s.sum, s.sum + 2 * fft.n(), R(0));
+    const R d = skip == nullptr ? R(0) : skip[c];
+    double skip_sum = 0;
+    for (int64_t b = 0; b < B; ++b) {
+      const Streams<const T> in = streams<Gated>(x, C, L, b, c);
+      const Streams<T> out = streams<Gated>(dx, C, L, b, c);
+      const T* dy_row = dy + (b * C + c) * L;
+      load<Gated>(L, in.v, in.gate, s.z);
+      load<Gated>(L, dy_row, in.outer, s.dh);
+      skip_sum += static_cast<double>(dot(L, s.dh, s.z));
+      if (dk != nullptr || want_outer) {
+        row.weigh(s.z, R(1), s.a);
+        fft.forward(s.a, s.spectrum);
+      }
+      if (want_outer) {
+        row.multiply(s.spectrum, s.kernel, s.a);
+        fft.inverse(s.a, s.b);
+        store<true>(row, s.b, d, s.z, dy_row, out.outer);
+      }
+      row.weigh(s.dh, R(1), s.a);
+      fft.forward(s.a, s.b);
+      if (dk != nullptr) row.correlate_add(s.b, s.spectrum, s.sum);
+      if (dx == nullptr) continue;
+      row.correlate(s.b, s.kernel, s.a);
+      fft.inverse(s.a, s.b);
+      if constexpr (Gated) {
+        store_gate_gradients(row, s.b, d, s.dh, in.v, in.gate, out.gate, out.v);
+      } else {
+        store<false, T>(row, s.b, d, s.dh, nullptr, out.v);
+      }
+    }
+    if (dskip != nullptr) dskip[c] = static_cast<R>(skip_sum);
+    if (dk == nullptr) return;
+    fft.inverse(s.sum, s.a);
+    row.unweigh(s.a, [out = dk + c * L, scale](int64_t j, R corr) { out[j] = corr * scale; });
+  });
+}
+}  // namespace
+
+template <class Device, class T>
+std::size_t fft_conv_workspace_bytes(int64_t, int64_t, int64_t L) {
+  using R = accumulator_t<T>;
+  return sizeof(R) * static_cast<std::size_t>(thread_count() *
+                                              Scratch<R>::elements(right_angle_fft_size(L), L));
+}
+
+template <class Device, class T>
+void fft_conv_forward(int64_t B, int64_t C, int64_t L, const T* z, const accumulator_t<T>* k,
+                      const accumulator_t<T>* skip, T* y, void* workspace, Stream) {
+  forward<false>(B, C, L, z, k, skip, y, workspace);
+}
+
+template <class Device, class T>
+void fft_conv_backward(int64_t B, int64_t C, int64_t L, const T* z, const accumulator_t<T>* k,
+                       const accumulator_t<T>* skip, const T* dy, T* dz, accumulator_t<T>* dk,
+                       accumulator_t<T>* dskip, void* workspace, Stream) {
+  backward<false>(B, C, L, z, k, skip, dy, dz, dk, dskip, workspace);
+}
+
+template <class Device, class T>
+void hyena_conv_forward(int64_t B, int64_t C, int64_t L, const T* u, const accumulator_t<T>* k,
+                        const accumulator_t<T>* skip, T* y, void* workspace, Stream) {
+  forward<true>(B, C, L, u, k, skip, y, workspace);
+}
+
+template <class Device, class T>
+void hyena_conv_backward(int64_t B, int64_t C, int64_t L, const T* u, const accumulator_t<T>* k,
+                         const accumulator_t<T>* skip, const T* dy, T* du, accumulator_t<T>* dk,
+                         accumulator_t<T>* dskip, void* workspace, Stream) {
+  backward<true>(B, C, L, u, k, skip, dy, du, dk, dskip, workspace);
+}
+
+#define CROCUTA_INSTANTIATE(T)                                                                   \
+  template std::size_t fft_conv_workspace_bytes<Cpu, T>(int64_t, int64_t, int64_t);              \
+  template void fft_conv_forward<Cpu, T>(int64_t, int64_t, int64_t, const T*,                    \
+                                         const accumulator_t<T>*, const accumulator_t<T>*, T*,   \
+                                         void*, Stream);                                         \
+  template void fft_conv_backward<Cpu, T>(                                                       \
+      int64_t, int64_t, int64_t, const T*, const accumulator_t<T>*, const accumulator_t<T>*,     \
+      const T*, T*, accumulator_t<T>*, accumulator_t<T>*, void*, Stream);                        \
+  template void hyena_conv_forward<Cpu, T>(int64_t, int64_t, int64_t, const T*,                  \
+                                           const accumulator_t<T>*, const accumulator_t<T>*, T*, \
+                                           void*, Stream);                                       \
+  template void hyena_conv_backward<Cpu, T>(                                                     \
+      int64_t, int64_t, int64_t, const T*, const accumulator_t<T>*, const accumulator_t<T>*,     \
+      const T*, T*, accumulator_t<T>*, accumulator_t<T>*, void*, Stream);
+CROCUTA_INSTANTIATE(float)
+CROCUTA_INSTANTIATE(double)
+CROCUTA_INSTANTIATE(bfloat16)
+CROCUTA_INSTANTIATE(float16)
+#undef CROCUTA_INSTANTIATE
+
+}  // namespace crocuta::kernels
