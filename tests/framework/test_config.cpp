@@ -5,6 +5,7 @@
 
 #include <clocale>
 #include <fstream>
+#include <functional>
 #include <locale>
 
 #include "framework/did_you_mean.h"

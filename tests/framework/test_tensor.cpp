@@ -1,5 +1,6 @@
 #include "framework/tensor.h"
 
+#include <cmath>
 #include <limits>
 
 #include "framework/allocator.h"
