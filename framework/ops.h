@@ -16,7 +16,7 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);  // floating dtypes
-// scale * x + shift, for numbers; floating dtypes
+// scale * x + shift, for numbers; floating dtypes (ops/unary.cpp)
 Tensor affine(const Tensor& x, double scale, double shift);
 Tensor neg(const Tensor& x);
 
@@ -56,6 +56,31 @@ inline Tensor operator*(double c, const Tensor& x) {
 inline Tensor operator/(const Tensor& x, double c) {
   return affine(x, 1 / c, 0);
 }
+
+// ---- functions of each element (ops/unary.cpp); floating dtypes ----
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor tanh(const Tensor& x);
+// |x|; its gradient at 0 is 0
+Tensor abs(const Tensor& x);
+// x * x
+Tensor square(const Tensor& x);
+// x to the power of a number
+Tensor pow(const Tensor& x, double exponent);
+// max(x, 0); its gradient at 0 is 0
+Tensor relu(const Tensor& x);
+// 1 / (1 + exp(-x))
+Tensor sigmoid(const Tensor& x);
+// x * sigmoid(x)
+Tensor silu(const Tensor& x);
+// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))): Hendrycks and Gimpel, 2016,
+// arXiv 1606.08415, in its tanh form
+Tensor gelu(const Tensor& x);
+// x limited to [low, high]; no gradient flows outside
+Tensor clamp(const Tensor& x, double low, double high);
 
 // ---- shape (ops/shape.cpp); results are views wherever strides can express them ----
 // The same elements in row-major order under another shape; one size may be -1 (worked out).

@@ -1,5 +1,6 @@
-// The scalar functions that kernels/elementwise.h applies. Each takes and returns accumulator
-// values (float for the 16-bit types). Parameters of a function are members of its functor.
+// The functions of two variables that kernels/elementwise.h applies. Each takes and returns
+// accumulator values (float for the 16-bit types). Parameters of a function are members of its
+// functor.
 #pragma once
 
 #include "kernels/types.h"
@@ -31,19 +32,9 @@ struct Div {
   }
 };
 
-// scale * x + shift
-struct Affine {
-  double scale, shift;
-  template <class A>
-  CROCUTA_HOST_DEVICE A operator()(A x) const {
-    return static_cast<A>(scale) * x + static_cast<A>(shift);
-  }
-};
-
 // Instantiated for the floating types and for the integers:
 #define CROCUTA_ARITHMETIC_FUNCTORS(X) X(Add) X(Sub) X(Mul)
 // Instantiated for the floating types:
 #define CROCUTA_BINARY_FUNCTORS(X) X(Div)
-#define CROCUTA_UNARY_FUNCTORS(X) X(Affine)
 
 }  // namespace crocuta::kernels

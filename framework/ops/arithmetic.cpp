@@ -62,20 +62,4 @@ Tensor div(const Tensor& a, const Tensor& b) {
                 });
 }
 
-Tensor affine(const Tensor& x, double scale, double shift) {
-  const Tensor input = x.contiguous();
-  Tensor y = empty(x.shape(), x.options());
-  dispatch("affine", x, [&]<class Device, class T>() {
-    kernels::unary<Device, kernels::Affine, T>(x.numel(), {scale, shift}, input.data<T>(),
-                                               y.data<T>(), current_stream(x.device()));
-  });
-  return record("affine", std::move(y), {x}, [scale](const Tensor& dy) -> Grads {
-    return {scale == 1 ? dy : affine(dy, scale, 0)};
-  });
-}
-
-Tensor neg(const Tensor& x) {
-  return affine(x, -1, 0);
-}
-
 }  // namespace crocuta

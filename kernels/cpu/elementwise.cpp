@@ -9,14 +9,6 @@ constexpr std::int64_t kGrain = 8192;
 }
 
 template <class Device, class Op, class T>
-void unary(std::int64_t n, Op op, const T* x, T* y, Stream) {
-  using A = accumulator_t<T>;
-  parallel_for(n, kGrain, [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) y[i] = T(op(static_cast<A>(x[i])));
-  });
-}
-
-template <class Device, class Op, class T>
 void binary(const StridedShape<2>& shape, Op op, const T* a, const T* b, T* y, Stream) {
   using A = accumulator_t<T>;
   const int last = shape.dims - 1;
@@ -55,18 +47,14 @@ void binary(const StridedShape<2>& shape, Op op, const T* a, const T* b, T* y, S
   });
 }
 
-#define CROCUTA_UNARY(Op, T) \
-  template void unary<Cpu, Op, T>(std::int64_t, Op, const T*, T*, Stream);
 #define CROCUTA_BINARY(Op, T) \
   template void binary<Cpu, Op, T>(const StridedShape<2>&, Op, const T*, const T*, T*, Stream);
 #define CROCUTA_FLOATING(MACRO, Op) \
   MACRO(Op, float) MACRO(Op, double) MACRO(Op, bfloat16) MACRO(Op, float16)
-#define CROCUTA_UNARY_FLOATING(Op) CROCUTA_FLOATING(CROCUTA_UNARY, Op)
 #define CROCUTA_BINARY_FLOATING(Op) CROCUTA_FLOATING(CROCUTA_BINARY, Op)
 #define CROCUTA_BINARY_ANY(Op) \
   CROCUTA_BINARY_FLOATING(Op) CROCUTA_BINARY(Op, std::int64_t) CROCUTA_BINARY(Op, std::int32_t)
 
-CROCUTA_UNARY_FUNCTORS(CROCUTA_UNARY_FLOATING)
 CROCUTA_BINARY_FUNCTORS(CROCUTA_BINARY_FLOATING)
 CROCUTA_ARITHMETIC_FUNCTORS(CROCUTA_BINARY_ANY)
 
