@@ -1,0 +1,123 @@
+// Filters of at most kShortFilter taps: one pass over the row, the taps in registers. These are
+// bound by memory, so what counts is that each sample is read and written once.
+#pragma once
+
+#include "kernels/cpu/depthwise_conv1d_row.h"
+
+namespace crocuta::kernels {
+
+inline constexpr int kShortFilter = 8;
+
+// y[begin, end) of a row.
+template <class T, int K>
+void correlate_short(const Filter<T>& filter, const T* x, std::int64_t length, const T* bias, T* y,
+                     std::int64_t begin, std::int64_t end) {
+  using A = accumulator_t<T>;
+  using V = simd::Vector<A>;
+  constexpr int W = simd::kLanes<A>;
+  // Outputs in [low, high) meet every tap.
+  const std::int64_t low = std::clamp(filter.left, begin, end);
+  const std::int64_t high = std::clamp(length - (K - 1 - filter.left), low, end);
+  if (high - low < W) return correlate_each(filter, x, length, bias, y, begin, end);
+
+  correlate_each(filter, x, length, bias, y, begin, low);
+  V taps[K];
+  simd::unroll<K>([&](auto k) { taps[k] = simd::broadcast(filter.tap(k)); });
+  const auto interior = [&](auto finish) __attribute__((always_inline)) {
+    const T* first = x - filter.left;
+    cover<W>(
+        low, high, first_aligned<W * sizeof(T)>(y, low),
+        [&](std::int64_t t, std::int64_t, std::int64_t, auto) __attribute__((always_inline)) {
+          V sum = {};
+          simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
+            sum = simd::multiply_add(taps[k], simd::load(first + t + k), sum);
+          });
+          simd::store(y + t, finish(sum));
+        });
+  };
+  if (bias) {
+    const V offset = simd::broadcast(static_cast<A>(*bias));
+    interior([&](V sum) __attribute__((always_inline)) { return sum + offset; });
+  } else {
+    interior([](V sum) __attribute__((always_inline)) { return sum; });
+  }
+  correlate_each(filter, x, length, bias, y, high, end);
+}
+
+// dx[begin, end) of a row (unless dx is null), and what the samples x[begin, end) add to
+// sums[0, K) = dweight and sums[K] = dbias. Since
+//
+//   dx[s] = sum_k tap(k) dy[s - k + left]     dweight[k] = sum_s x[s] dy[s - k + left],
+//
+// one read of dy serves both.
+template <class T, int K>
+void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64_t length, T* dx,
+                    double* sums, std::int64_t begin, std::int64_t end) {
+  using A = accumulator_t<T>;
+  using V = simd::Vector<A>;
+  constexpr int W = simd::kLanes<A>;
+  const Filter<T> back = filter.backwards();
+  const auto alone = [&](std::int64_t from, std::int64_t to) {
+    if (dx) correlate_each<T>(back, dy, length, nullptr, dx, from, to);
+    for (std::int64_t s = from; s < to; ++s) {
+      sums[K] += static_cast<double>(static_cast<A>(dy[s]));
+      for (int k = 0; k < K; ++k) {
+        const std::int64_t t = s - k + filter.left;
+        if (t < 0 || t >= length) continue;
+        sums[k] +=
+            static_cast<double>(static_cast<A>(x[s])) * static_cast<double>(static_cast<A>(dy[t]));
+      }
+    }
+  };
+  const std::int64_t low = std::clamp(back.left, begin, end);
+  const std::int64_t high = std::clamp(length - filter.left, low, end);
+  if (high - low < W) return alone(begin, end);
+
+  alone(begin, low);
+  V taps[K];
+  simd::unroll<K>([&](auto k) { taps[k] = simd::broadcast(back.tap(k)); });
+  const auto block = [&](std::int64_t from, std::int64_t to, auto with_dx)
+      __attribute__((always_inline)) {
+    V dweight[K] = {};  // in the order of the taps read backwards
+    V dbias = {};
+    // Aligned by place, not by address: which lane a product falls to must not depend on the
+    // latter.
+    cover<W>(
+        from, to, (from + W - 1) / W * W,
+        [&](std::int64_t s, std::int64_t first, std::int64_t last, auto whole)
+            __attribute__((always_inline)) {
+              const V sample = simd::load(x + s);
+              const T* gradients = dy + s - back.left;
+              const auto add = [&](V & sum, V next) __attribute__((always_inline)) {
+                if constexpr (whole) {
+                  sum = next;
+                } else {
+                  sum = simd::select<A>(simd::lanes_between<A>(first, last), next, sum);
+                }
+              };
+              V result = {};
+              simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
+                const V gradient = simd::load(gradients + k);
+                result = simd::multiply_add(taps[k], gradient, result);
+                add(dweight[k], simd::multiply_add(sample, gradient, dweight[k]));
+              });
+              add(dbias, dbias + simd::load(dy + s));
+              if constexpr (with_dx) simd::store(dx + s, result);
+            });
+    simd::unroll<K>([&](auto k) { sums[K - 1 - k] += simd::sum<A>(dweight[k]); });
+    sums[K] += simd::sum<A>(dbias);
+  };
+  for (std::int64_t from = low; from < high;) {
+    // The last block takes what would be too short for a vector.
+    const std::int64_t to = high - from < kDepthwiseBlock + W ? high : from + kDepthwiseBlock;
+    if (dx) {
+      block(from, to, std::true_type{});
+    } else {
+      block(from, to, std::false_type{});
+    }
+    from = to;
+  }
+  alone(high, end);
+}
+
+}  // namespace crocuta::kernels

@@ -1,0 +1,193 @@
+// One vector register of float or double, by the vector types of GCC and Clang, so that a kernel
+// is written once for AVX-512, AVX2 and everything else.
+//
+// A result must not depend on whether an element was computed in a vector or alone, so fused
+// multiply-adds are asked for by name; files that use this are compiled with -ffp-contract=off.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/types.h"
+
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
+
+#define CROCUTA_INLINE inline __attribute__((always_inline))
+
+namespace crocuta::kernels::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int kBytes = 64;
+inline constexpr int kRegisters = 32;
+#else
+inline constexpr int kBytes = 32;
+inline constexpr int kRegisters = 16;
+#endif
+
+template <class A, int Bytes = kBytes>
+struct VectorOf {
+  typedef A type __attribute__((vector_size(Bytes)));
+};
+// A register of A; arithmetic on it is by lane.
+template <class A>
+using Vector = typename VectorOf<A>::type;
+template <class A>
+inline constexpr int kLanes = kBytes / static_cast<int>(sizeof(A));
+// Signed integers of A's size, as comparisons of Vector<A> give.
+template <class A>
+using MaskLane = std::conditional_t<sizeof(A) == 4, std::int32_t, std::int64_t>;
+template <class A>
+using Mask = typename VectorOf<MaskLane<A>>::type;
+
+// Calls f(0), ..., f(N - 1) with compile-time indices.
+template <int N, class F>
+CROCUTA_INLINE void unroll(F&& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }
+  (std::make_integer_sequence<int, N>{});
+}
+
+template <class A>
+CROCUTA_INLINE Vector<A> broadcast(A value) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    return Vector<A>{((void)I, value)...};
+  }
+  (std::make_integer_sequence<int, kLanes<A>>{});
+}
+
+// {0, 1, 2, ...}
+template <class A>
+CROCUTA_INLINE Mask<A> lane_numbers() {
+  return []<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    return Mask<A>{I...};
+  }
+  (std::make_integer_sequence<int, kLanes<A>>{});
+}
+
+// True in lanes [begin, end).
+template <class A>
+CROCUTA_INLINE Mask<A> lanes_between(std::int64_t begin, std::int64_t end) {
+  const auto clamped = [](std::int64_t lane) {
+    return static_cast<MaskLane<A>>(lane < 0 ? 0 : lane > kLanes<A> ? kLanes<A> : lane);
+  };
+  const Mask<A> lane = lane_numbers<A>();
+  return (lane >= clamped(begin)) & (lane < clamped(end));
+}
+
+// a where the mask is true, else b. The value not chosen has no effect, be it NaN.
+template <class A>
+CROCUTA_INLINE Vector<A> select(Mask<A> mask, Vector<A> a, Vector<A> b) {
+  return (Vector<A>)((mask & (Mask<A>)a) | (~mask & (Mask<A>)b));
+}
+
+// a * b + c, rounded once if the machine can.
+template <class A>
+CROCUTA_INLINE A multiply_add(A a, A b, A c) {
+#if defined(__FMA__)
+  return std::fma(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+CROCUTA_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) {
+#if defined(__AVX512F__)
+  return (Vector<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (Vector<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+CROCUTA_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, Vector<double> c) {
+#if defined(__AVX512F__)
+  return (Vector<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__FMA__)
+  return (Vector<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#else
+  return a * b + c;
+#endif
+}
+
+// The sum of all lanes, taken in double, halves added to halves.
+template <class A, int Bytes>
+CROCUTA_INLINE double sum_of(typename VectorOf<A, Bytes>::type v) {
+  if constexpr (Bytes == 2 * sizeof(double) && std::is_same_v<A, double>) {
+    return v[0] + v[1];
+  } else {
+    typename VectorOf<A, Bytes / 2>::type low, high;
+    std::memcpy(&low, &v, Bytes / 2);
+    std::memcpy(&high, reinterpret_cast<const char*>(&v) + Bytes / 2, Bytes / 2);
+    if constexpr (std::is_same_v<A, double>) {
+      return sum_of<double, Bytes / 2>(low + high);
+    } else {
+      using Wide = typename VectorOf<double, Bytes>::type;
+      return sum_of<double, Bytes>(__builtin_convertvector(low, Wide) +
+                                   __builtin_convertvector(high, Wide));
+    }
+  }
+}
+template <class A>
+CROCUTA_INLINE double sum(Vector<A> v) {
+  return sum_of<A, kBytes>(v);
+}
+
+// Reads and writes kLanes<A> elements of T at any address, converted from and to A.
+template <class T>
+CROCUTA_INLINE Vector<accumulator_t<T>> load(const T* p) {
+  Vector<accumulator_t<T>> v;
+  if constexpr (std::is_same_v<T, accumulator_t<T>>) {
+    std::memcpy(&v, p, sizeof v);
+    return v;
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    typename VectorOf<std::uint16_t, kBytes / 2>::type half;
+    std::memcpy(&half, p, sizeof half);
+    using Bits = typename VectorOf<std::uint32_t>::type;
+    return (Vector<float>)(__builtin_convertvector(half, Bits) << 16);
+  } else {
+#if defined(__AVX512F__)
+    // The masked forms, since the plain ones make GCC 12 warn of uninitialised variables.
+    return (Vector<float>)_mm512_maskz_cvtph_ps(
+        0xffff, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+#elif defined(__F16C__)
+    return (Vector<float>)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+#else
+    for (int lane = 0; lane < kLanes<float>; ++lane) v[lane] = static_cast<float>(p[lane]);
+    return v;
+#endif
+  }
+}
+
+template <class T>
+CROCUTA_INLINE void store(T* p, Vector<accumulator_t<T>> v) {
+  if constexpr (std::is_same_v<T, accumulator_t<T>>) {
+    std::memcpy(static_cast<void*>(p), &v, sizeof v);
+  } else if constexpr (std::is_same_v<T, bfloat16>) {
+    // As bfloat16(float): to nearest even; a NaN keeps its sign and upper bits and becomes quiet.
+    using Bits = typename VectorOf<std::uint32_t>::type;
+    using Half = typename VectorOf<std::uint16_t, kBytes / 2>::type;
+    const Bits u = (Bits)v;
+    const Bits is_nan = (Bits)((u & 0x7fffffffu) > 0x7f800000u);
+    const Bits rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+    const Bits quiet = (u >> 16) | 0x40u;
+    const Half half = __builtin_convertvector((is_nan & quiet) | (~is_nan & rounded), Half);
+    std::memcpy(static_cast<void*>(p), &half, sizeof half);
+  } else {
+#if defined(__AVX512F__)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_maskz_cvtps_ph(0xffff, (__m512)v, _MM_FROUND_TO_NEAREST_INT));
+#elif defined(__F16C__)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT));
+#else
+    for (int lane = 0; lane < kLanes<float>; ++lane) p[lane] = static_cast<T>(v[lane]);
+#endif
+  }
+}
+
+}  // namespace crocuta::kernels::simd
