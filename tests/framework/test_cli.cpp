@@ -1,0 +1,121 @@
+#include "framework/cli.h"
+
+#include <iostream>
+#include <sstream>
+
+#include "framework/error.h"
+#include "tests/check_op.h"
+#include "tests/support/catch.h"
+
+namespace crocuta::test {
+namespace {
+
+// A program with one option of each kind, and what became of them.
+struct Program {
+  std::string in = "none";
+  std::int64_t steps = 10;
+  std::vector<std::string> sets;
+  bool verbose = false;
+  bool ran = false;
+  bool given_steps = false;
+
+  explicit Program(std::vector<const char*> args) {
+    CommandLine cli("prog", "A program.", "The end.");
+    cli.option("--in", in, "FILE", "File to read", CommandLine::Need::required);
+    cli.option("--steps", steps, "N", "Steps", 1, 1000);
+    cli.option("--set", sets, "KEY=VALUE", "Override");
+    cli.flag("--verbose", verbose, "Talk");
+    args.insert(args.begin(), "prog");
+    ran = cli.parse(static_cast<int>(args.size()), args.data());
+    given_steps = cli.given("--steps");
+  }
+};
+
+std::string error_of(std::vector<const char*> args) {
+  return message_of<ArgumentError>([&] { Program program(args); });
+}
+
+}  // namespace
+
+TEST_CASE("options reach their variables, in both spellings") {
+  const Program p({"--in", "a", "--steps=7", "--set", "a=1", "--set", "b=2", "--verbose"});
+  CHECK(p.ran);
+  CHECK(p.in == "a");
+  CHECK(p.steps == 7);
+  CHECK(p.given_steps);
+  CHECK(p.sets == std::vector<std::string>{"a=1", "b=2"});
+  CHECK(p.verbose);
+}
+
+TEST_CASE("options that are not given keep their values") {
+  const Program p({"--in", "a"});
+  CHECK(p.steps == 10);
+  CHECK(!p.given_steps);
+  CHECK(p.sets.empty());
+  CHECK(!p.verbose);
+}
+
+TEST_CASE("values may begin with a dash") {
+  CHECK(Program({"--in", "-1"}).in == "-1");
+  CHECK(Program({"--in", "a", "--set", "lr=-1e-3"}).sets[0] == "lr=-1e-3");
+}
+
+TEST_CASE("help and version are printed instead of running") {
+  std::ostringstream out;
+  std::streambuf* terminal = std::cout.rdbuf(out.rdbuf());
+  const bool help = Program({"--help"}).ran, version = Program({"--version"}).ran;
+  std::cout.rdbuf(terminal);
+  CHECK(!help);
+  CHECK(!version);
+  CHECK(out.str().find("A program.") != std::string::npos);
+  CHECK(out.str().find("--steps N") != std::string::npos);
+  CHECK(out.str().find("The end.") != std::string::npos);
+  CHECK(out.str().find("prog (Crocuta) ") != std::string::npos);
+}
+
+TEST_CASE("an unknown option is named with the nearest known one") {
+  CHECK(error_of({"--in", "a", "--stpes", "3"}) ==
+        "unknown option '--stpes' (did you mean '--steps'?); see --help");
+  CHECK(error_of({"--stpes=3"}) ==
+        "unknown option '--stpes=3' (did you mean '--steps'?); see --help");
+  CHECK(error_of({"--in", "a", "word"}) == "stray argument 'word'; see --help");
+  CHECK(error_of({"--in", "a", "\x1b[2J"}) == "stray argument '\\x1b[2J'; see --help");
+}
+
+TEST_CASE("missing and repeated options and values are errors") {
+  CHECK(error_of({}) == "--in is required; see --help");
+  CHECK(error_of({"--in"}).find("--in") == 0);
+  CHECK(error_of({"--in="}).find("--in") == 0);
+  CHECK(error_of({"--in", "a", "--in", "b"}).find("--in") == 0);
+  CHECK(error_of({"--in", "a", "--verbose=maybe"}) != "(nothing thrown)");
+}
+
+TEST_CASE("numbers are whole, decimal and in range") {
+  for (const char* text : {"0", "1001", "-5", "abc", "3.5", "1e3", "0x10", " 3", "3 ", "nan",
+                           "99999999999999999999"}) {
+    CAPTURE(text);
+    const std::string steps = std::string("--steps=") + text;
+    CHECK(error_of({"--in", "a", steps.c_str()}) ==
+          std::string("--steps: expected a whole number from 1 to 1000, got '") + text + "'");
+  }
+  CHECK(Program({"--in", "a", "--steps", "010"}).steps == 10);
+}
+
+TEST_CASE("two options can be bound together") {
+  std::int64_t a = 0, b = 0;
+  const auto parse = [&](std::vector<const char*> args) {
+    CommandLine cli("prog", "");
+    cli.option("--a", a, "N", "", 0, 9);
+    cli.option("--b", b, "N", "", 0, 9);
+    cli.only_together("--a", "--b");
+    args.insert(args.begin(), "prog");
+    cli.parse(static_cast<int>(args.size()), args.data());
+  };
+  parse({});
+  parse({"--a", "1", "--b", "2"});
+  CHECK(a + b == 3);
+  CHECK(message_of<ArgumentError>([&] { parse({"--a", "1"}); }) == "--a requires --b; see --help");
+  CHECK(message_of<ArgumentError>([&] { parse({"--b", "1"}); }) == "--b requires --a; see --help");
+}
+
+}  // namespace crocuta::test
