@@ -99,8 +99,8 @@ Tensor seq_to_channel(const Tensor& x, const ProcessGroup& group, Sharding shard
     fail<ShapeError>(kName, "x", str("[B, C, L/P] with C a multiple of the group's ", P, " ranks"),
                      to_string(x.shape()));
   }
-  const Layout layout = make_layout(kName, x.shape(), x.size(2) * P, P, sharding);
   if (P == 1) return x;
+  const Layout layout = make_layout(kName, x.shape(), x.size(2) * P, P, sharding);
   return record(
       kName, gather_sequence(x, group, layout), {x},
       [group, layout](const Tensor& dy) -> Grads { return {scatter_sequence(dy, group, layout)}; });
@@ -110,8 +110,8 @@ Tensor channel_to_seq(const Tensor& x, const ProcessGroup& group, Sharding shard
   constexpr const char* kName = "channel_to_seq";
   require_3d(kName, "[B, C/P, L]", x);
   const int P = group.size();
-  const Layout layout = make_layout(kName, x.shape(), x.size(2), P, sharding);
   if (P == 1) return x;
+  const Layout layout = make_layout(kName, x.shape(), x.size(2), P, sharding);
   return record(
       kName, scatter_sequence(x, group, layout), {x},
       [group, layout](const Tensor& dy) -> Grads { return {gather_sequence(dy, group, layout)}; });
@@ -120,8 +120,8 @@ Tensor channel_to_seq(const Tensor& x, const ProcessGroup& group, Sharding shard
 Tensor shard_sequence(const Tensor& x, int dim, const ProcessGroup& group, Sharding sharding) {
   constexpr const char* kName = "shard_sequence";
   const int d = normalize_dim(kName, dim, x.dim());
-  const Layout layout = make_layout(kName, x.shape(), x.size(d), group.size(), sharding);
   if (group.size() == 1) return x;
+  const Layout layout = make_layout(kName, x.shape(), x.size(d), group.size(), sharding);
   std::vector<Tensor> pieces;
   for (int j = 0; j < layout.pieces; ++j) {
     pieces.push_back(narrow(x, d, layout.start(group.rank(), j), layout.length));
@@ -133,9 +133,10 @@ Tensor unshard(const Tensor& x, int dim, const ProcessGroup& group, Sharding sha
   constexpr const char* kName = "unshard";
   const int d = normalize_dim(kName, dim, x.dim());
   const int P = group.size();
+  if (P == 1) return x;
   const Layout layout = make_layout(kName, x.shape(), x.size(d) * P, P, sharding);
   const Tensor gathered = all_gather(x, d, group);
-  if (layout.pieces == 1 || P == 1) return gathered;
+  if (layout.pieces == 1) return gathered;
   std::vector<Tensor> chunks(layout.order.size());
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     chunks[static_cast<std::size_t>(layout.order[i])] =
