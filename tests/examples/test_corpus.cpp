@@ -1,0 +1,148 @@
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "examples/hyena/data/corpus.h"
+#include "framework/error.h"
+#include "tests/support/catch.h"
+
+using namespace crocuta;
+using namespace crocuta::hyena;
+namespace fs = std::filesystem;
+
+namespace {
+
+// A directory of its own, gone at the end.
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("crocuta-corpus-" + std::to_string(::getpid()));
+  Folder() {
+    fs::remove_all(path);
+    fs::create_directories(path);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path / name, std::ios::binary) << text;
+    return (path / name).string();
+  }
+};
+
+Corpus numbered(std::int64_t count) {
+  Corpus corpus;
+  for (std::int64_t i = 0; i < count; ++i)
+    corpus.tokens.push_back(static_cast<std::uint8_t>(i % 251));
+  return corpus;
+}
+
+}  // namespace
+
+TEST_CASE("files that cannot be read are named") {
+  const Folder folder;
+  const auto read = [](const std::string& path) { return [path] { read_bytes({path}); }; };
+  const auto refuses = [](auto&& call, const std::string& text) {
+    REQUIRE_THROWS_WITH(call(), ContainsSubstring(text));
+  };
+  refuses(read((folder.path / "none").string()),
+          "none': cannot be opened: No such file or directory");
+  refuses(read(folder.path.string()), "is a directory; name the files in it");
+  refuses(read(folder.write("empty", "")), "empty': is empty");
+  const std::string fifo = (folder.path / "fifo").string();
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  refuses(read(fifo), "fifo': is not a regular file");
+  refuses([&] { read_fasta({folder.write("x.gz", "\x1f\x8b")}); }, "gzip? decompress first");
+}
+
+TEST_CASE("several files are joined, a file named again is left out") {
+  const Folder folder;
+  const std::string a = folder.write("a", "one"), b = folder.write("b", "two");
+  fs::create_symlink(a, folder.path / "link");
+  const Corpus corpus = read_bytes({a, b, (folder.path / "link").string()});
+  REQUIRE(std::string(corpus.tokens.begin(), corpus.tokens.end()) == "onetwo");
+  REQUIRE(corpus.warnings.size() == 1);
+  REQUIRE_THAT(corpus.warnings[0], ContainsSubstring("once more; left out"));
+
+  const Corpus genome =
+      read_fasta({folder.write("x.fa", ">x\nAC\n"), folder.write("y.fa", ">y\nGT")});
+  REQUIRE(genome.tokens == std::vector<std::uint8_t>{0, 1, 4, 2, 3});
+  REQUIRE(genome.hash() != corpus.hash());
+}
+
+TEST_CASE("a file larger than one piece is read whole") {
+  const Folder folder;
+  const std::string text(3'000'000, 'A');
+  REQUIRE(read_bytes({folder.write("big", text)}).size() == 3'000'000);
+  REQUIRE(read_fasta({folder.write("line.fa", ">x\n" + text)}).size() == 3'000'000);
+}
+
+TEST_CASE("a data file that changes while it is in use is an error") {
+  const Folder folder;
+  const std::string a = folder.write("a", "some text");
+  Corpus corpus = read_bytes({a});
+  require_unchanged(corpus.sources);
+  SECTION("truncated") {
+    fs::resize_file(a, 4);
+    REQUIRE_THROWS_AS(require_unchanged(corpus.sources), IoError);
+    REQUIRE_THROWS_WITH(require_unchanged(corpus.sources),
+                        ContainsSubstring("changed while in use: it had 9 bytes, now it has 4"));
+  }
+  SECTION("rewritten at the same size") {
+    corpus.sources[0].modified -= 1;
+    REQUIRE_THROWS_WITH(require_unchanged(corpus.sources),
+                        ContainsSubstring("written to or replaced"));
+  }
+  SECTION("removed") {
+    fs::remove(a);
+    REQUIRE_THROWS_WITH(require_unchanged(corpus.sources), ContainsSubstring("No such file"));
+  }
+  SECTION("truncated in the middle of reading") {
+    const std::string big = folder.write("big", std::string(3'000'000, 'x'));
+    REQUIRE_THROWS_WITH(read_source(big, [&](std::string_view) { fs::resize_file(big, 10); }),
+                        ContainsSubstring("it had 3000000 bytes"));
+  }
+}
+
+TEST_CASE("the held-out region is the contiguous end, and too little data is said in numbers") {
+  Corpus corpus = numbered(1000);
+  hold_out(corpus, 0.1, 64);
+  REQUIRE(corpus.train_end == 900);
+  REQUIRE_THROWS_AS(hold_out(corpus, 1.0, 64), ArgumentError);
+  REQUIRE_THROWS_AS(hold_out(corpus, 0.0, 64), ArgumentError);
+  hold_out(corpus, 0.1, 899);
+  REQUIRE_THROWS_AS(hold_out(corpus, 0.1, 900), FormatError);
+  REQUIRE_THROWS_WITH(hold_out(corpus, 0.1, 900),
+                      ContainsSubstring("at least seq_len + 1 = 901 tokens to train on, got 900"));
+}
+
+TEST_CASE("training windows stay in the training region and reach all of it") {
+  Corpus corpus = numbered(100);
+  hold_out(corpus, 0.2, 10);
+  std::set<std::int64_t> begins;
+  for (std::int64_t i = 0; i < 3000; ++i) {
+    const Window w = train_window(corpus, 10, 1, i);
+    REQUIRE(w.targets == 10);
+    begins.insert(w.begin);
+    REQUIRE(train_window(corpus, 10, 1, i).begin == w.begin);
+  }
+  // The last target of a window that begins at 69 is token 79, the last one before the held-out 80.
+  REQUIRE(*begins.begin() == 0);
+  REQUIRE(*begins.rbegin() == 69);
+  REQUIRE(begins.size() == 70);
+}
+
+TEST_CASE("test windows score each held-out token exactly once") {
+  for (const std::int64_t length : {1, 7, 10, 30}) {
+    Corpus corpus = numbered(100);
+    hold_out(corpus, 0.2, length);
+    std::multiset<std::int64_t> scored;
+    for (std::int64_t i = 0; i < test_window_count(corpus, length); ++i) {
+      const Window w = test_window(corpus, length, i);
+      REQUIRE(w.targets >= 1);
+      for (std::int64_t t = 0; t < w.targets; ++t) scored.insert(w.begin + 1 + t);
+    }
+    std::multiset<std::int64_t> expected;
+    for (std::int64_t i = 80; i < 100; ++i) expected.insert(i);
+    REQUIRE(scored == expected);
+  }
+}
