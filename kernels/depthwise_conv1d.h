@@ -49,9 +49,9 @@ std::int64_t depthwise_conv1d_workspace_bytes(const DepthwiseConv1dShape& shape)
 // Rows of groups without a channel in the slice are set to zero. A result that is nullptr is not
 // computed. `workspace` is aligned to 8 and may be nullptr when only dx is wanted.
 //
-// Sums over b and t are taken as a fixed tree, the same at every thread count: on the CPU, each
-// lane of a vector register adds its products of 2,048 samples in accumulator_t<T>; lanes, then
-// blocks of samples, then tiles of 16,384 samples and batches, then channels are added in double.
+// The sums are taken as a fixed tree, the same at every thread count and for every alignment. On
+// the CPU each lane of a vector register adds its products of 2,048 samples in accumulator_t<T>;
+// all else is added in double.
 template <class Device, class T>
 void depthwise_conv1d_backward(const DepthwiseConv1dShape& shape, const T* x, const T* weight,
                                const T* dy, T* dx, T* dweight, T* dbias, void* workspace,

@@ -45,7 +45,7 @@ void check_random_case(std::uint64_t seed) {
   check_bound("dx", out.dx, oracle.dx, shape.kernel_size);
   // The documented tree: at least four lanes share a block of 2,048 samples (the last may take a
   // few more); lanes, blocks, batches and channels are added in double.
-  const std::int64_t depth = 2048 / 4 + 8 + shape.batch + shape.group_dim;
+  const std::int64_t depth = 2048 / 4 + 8 + shape.batch * shape.group_dim;
   check_bound("dweight", out.dweight, oracle.dweight, depth);
   check_bound("dbias", out.dbias, oracle.dbias, depth);
 }

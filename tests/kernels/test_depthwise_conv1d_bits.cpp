@@ -157,7 +157,8 @@ TEST_CASE("bits do not depend on the alignment of the data") {
       std::copy(in.x.begin(), in.x.end(), x.begin() + static_cast<std::ptrdiff_t>(shift));
       std::copy(in.dy.begin(), in.dy.end(), dy.begin() + static_cast<std::ptrdiff_t>(shift));
       std::vector<float> dweight(in.weight.size()), dbias(in.bias.size());
-      std::vector<double> workspace(3 * static_cast<std::size_t>(K + 1));
+      std::vector<double> workspace(static_cast<std::size_t>(
+          kernels::depthwise_conv1d_workspace_bytes<kernels::Cpu, float>(shape) / 8));
       kernels::depthwise_conv1d_forward<kernels::Cpu, float>(
           shape, x.data() + shift, in.weight.data(), in.bias.data(), y.data() + shift, nullptr);
       CHECK(std::memcmp(y.data() + shift, want.y.data(), want.y.size() * sizeof(float)) == 0);
