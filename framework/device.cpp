@@ -15,7 +15,7 @@ std::ostream& operator<<(std::ostream& out, Device device) {
   return out << name(device);
 }
 
-Device parse_device(std::string_view text) {
+Device parse_device(std::string_view text, std::string_view where) {
   if (text == "auto") return default_device();
   if (text == "cpu") return Device::cpu();
   Device device = Device::cuda();
@@ -26,10 +26,10 @@ Device parse_device(std::string_view text) {
     valid = error == std::errc() && stop == end && device.index >= 0;
   }
   if (!valid) {
-    fail<DeviceError>("parse_device", "device", "auto, cpu, cuda or cuda:<number>",
+    fail<DeviceError>(where, "device", "auto, cpu, cuda or cuda:<number>",
                       str('"', printable(text), '"'));
   }
-  require_available("parse_device", device);
+  require_available(where, device);
   return device;
 }
 

@@ -27,8 +27,9 @@ std::string name(Device device);
 std::ostream& operator<<(std::ostream& out, Device device);
 
 // "cpu", "cuda", "cuda:1", or "auto": a GPU if there is one, else the CPU. Throws DeviceError for
-// other texts, and for a device that is absent or not built in, saying which.
-Device parse_device(std::string_view text);
+// other texts, and for a device that is absent or not built in, saying which; errors begin with
+// `where`.
+Device parse_device(std::string_view text, std::string_view where = "parse_device");
 
 // The current CUDA device if there is one, else the CPU.
 Device default_device();

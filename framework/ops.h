@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "framework/autograd.h"
@@ -56,6 +57,22 @@ inline Tensor operator*(double c, const Tensor& x) {
 inline Tensor operator/(const Tensor& x, double c) {
   return affine(x, 1 / c, 0);
 }
+
+// ---- convolution (ops/depthwise_conv1d.cpp) ----
+struct DepthwiseConv1dOptions {
+  bool causal = false;                                    // else "same" padding
+  std::optional<std::int64_t> hidden_dim = std::nullopt;  // all channels; none: x holds them all
+  std::int64_t channel_offset = 0;                        // x's first channel among them
+};
+// x [B, C, L], weight [G, K], bias [G] or undefined → [B, C, L]; floating dtypes:
+//
+//   y[b,c,t] = bias[g(c)] + sum_{k<K} weight[g(c),k] * x[b, c, t + k - left]
+//
+// with g(c) = (channel_offset + c) / (hidden_dim / G) and left = causal ? K-1 : (K-1)/2; terms
+// outside [0, L) are left out. Gradients of weight and bias are those of x's channels, other rows
+// zero. Throws ArgumentError unless G divides hidden_dim and x's channels lie within it.
+Tensor depthwise_conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = Tensor(),
+                        const DepthwiseConv1dOptions& options = {});
 
 // ---- functions of each element (ops/unary.cpp); floating dtypes ----
 Tensor exp(const Tensor& x);
