@@ -120,6 +120,26 @@ Tensor cat(const std::vector<Tensor>& xs, int dim);
 // Each element of dimension dim `repeats` times in a row: [a, b] → [a, a, b, b].
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, int dim);
 
+// ---- matrix products (ops/matmul.cpp, ops/linear.cpp); any thread count gives the same bits ----
+// a [..., m, k] b [..., k, n] → [..., m, n]; the leading dimensions broadcast. Transposed views are
+// multiplied as they are.
+Tensor matmul(const Tensor& a, const Tensor& b);
+// y = x weight^T + bias: x [..., in], weight [out, in], bias [out] or undefined → [..., out].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+// The same with channels before positions on one side, without transposing after or before:
+// x [B, L, in] → [B, out, L], and x [B, in, L] → [B, L, out].
+Tensor linear_to_channels(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+Tensor linear_from_channels(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// ---- long convolutions (ops/fft_conv.cpp) ----
+// Causal convolution as long as the input: z [B, C, L], k [C, L], skip [C] or undefined →
+// y[b, c, t] = sum over j <= t of k[c, j] z[b, c, t - j] + skip[c] z[b, c, t], [B, C, L]. Computed
+// by FFT in float32 or better; k and skip may have z's dtype or, if that is 16-bit, float32.
+Tensor fft_conv(const Tensor& z, const Tensor& k, const Tensor& skip = {});
+// Hyena's gates around it (Poli et al. 2023, order 2): channel 3c + p of u [B, 3C, L] is stream p
+// of x0, x1, v → x0 * fft_conv(x1 * v, k, skip), [B, C, L].
+Tensor hyena_conv(const Tensor& u, const Tensor& k, const Tensor& skip = {});
+
 // ---- reductions (ops/reduce.cpp); the order of summation is fixed by the sizes ----
 // The sum of all elements, shape [].
 Tensor sum(const Tensor& x);
