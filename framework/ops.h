@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "framework/autograd.h"
+#include "framework/random.h"
 #include "framework/tensor.h"
 
 namespace crocuta {
@@ -149,5 +150,55 @@ Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
 // Summed over the dimensions in which broadcasting stretched `shape` to x's: expand's transpose.
 Tensor sum_to(const Tensor& x, const Shape& shape);
+
+// The largest element along dim, which disappears. Its gradient goes to the first of them. NaN is
+// larger than any number.
+Tensor max(const Tensor& x, int dim);
+// Where it is: int64, outside the graph.
+Tensor argmax(const Tensor& x, int dim);
+// The sum of squares of all elements, a float64 number outside the graph.
+Tensor squared_norm(const Tensor& x);
+
+// ---- over the last dimension (ops/softmax.cpp, ops/layer_norm.cpp) ----
+// exp(x) / sum exp(x)
+Tensor softmax(const Tensor& x);
+// log(softmax(x)), without the rounding of softmax
+Tensor log_softmax(const Tensor& x);
+// (x - mean) / sqrt(variance + eps) * weight + bias: Ba, Kiros and Hinton, 2016, arXiv 1607.06450.
+// weight and bias [n], n the size of x's last dimension.
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
+
+// ---- ids (ops/embedding.cpp, ops/cross_entropy.cpp) ----
+// Row ids[...] of table [vocabulary, dim] for each id: ids [...], int64 → [..., dim]. Throws
+// ArgumentError, naming the first id outside the table.
+Tensor embedding(const Tensor& ids, const Tensor& table);
+
+enum class Reduction { mean, sum };
+struct CrossEntropyOptions {
+  std::int64_t ignore_index = -100;  // positions with this target do not count
+  Reduction reduction = Reduction::mean;
+  // If given, the sum is divided by this instead of by the number of positions that count: under
+  // context or data parallelism, the number over all ranks.
+  std::optional<double> divisor = {};
+};
+// -log softmax(logits)[target], averaged or summed over positions: logits [..., classes], targets
+// [...] int64 → a number, 0 if no position counts. Computed and returned in float32 for the 16-bit
+// dtypes. Throws ArgumentError, naming the first target outside the classes.
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
+                     const CrossEntropyOptions& options = {});
+
+// ---- dropout (ops/dropout.cpp) ----
+// Which part of a longer tensor x is: it covers `length` along dimension `dim`, of which x holds
+// the indices from `first` on, or those listed in `positions` (int64, one per index of x).
+struct Shard {
+  int dim = -2;
+  std::int64_t length = 0;
+  std::int64_t first = 0;
+  Tensor positions = {};
+};
+// Each element is 0 with probability p, else divided by 1 - p: Srivastava et al., JMLR 2014. What
+// is dropped depends on the key and on an element's index, in the whole tensor if x is a shard.
+Tensor dropout(const Tensor& x, double p, RandomKey key);
+Tensor dropout(const Tensor& x, double p, RandomKey key, const Shard& shard);
 
 }  // namespace crocuta

@@ -1,4 +1,4 @@
-// Reductions along one dimension.
+// Sums.
 #pragma once
 
 #include "kernels/types.h"
@@ -9,5 +9,9 @@ namespace crocuta::kernels {
 // of summation is fixed by the sizes.
 template <class Device, class T>
 void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y, Stream stream);
+
+// *y = sum over i of x[i]^2, in double. x [n]
+template <class Device, class T>
+void sum_of_squares(std::int64_t n, const T* x, double* y, Stream stream);
 
 }  // namespace crocuta::kernels

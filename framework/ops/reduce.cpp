@@ -3,6 +3,7 @@
 
 #include "framework/dispatch.h"
 #include "framework/ops.h"
+#include "framework/ops/operands.h"
 #include "framework/strided.h"
 #include "kernels/reduce.h"
 
@@ -53,6 +54,9 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
   Shape kept = x.shape();  // with the summed dimensions as 1
   for (const int d : sorted) kept[static_cast<std::size_t>(d)] = 1;
   Tensor y = x.detach().contiguous();
+  // Several passes: what lies between them is not rounded to 16 bits.
+  const bool one_run = sorted.back() - sorted.front() + 1 == static_cast<int>(sorted.size());
+  if (!one_run) y = y.to(accumulator_dtype(x.dtype()));
   // Runs of neighbouring dimensions, from the last, so that earlier indices stay valid.
   for (auto end = sorted.size(); end > 0;) {
     auto begin = end - 1;
@@ -60,6 +64,7 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
     y = sum_adjacent(y, sorted[begin], static_cast<int>(end - begin));
     end = begin;
   }
+  y = y.to(x.dtype());
   if (keepdim) y = reshape(y, kept);
   return record("sum", std::move(y), {x}, [from = x.shape(), kept](const Tensor& dy) -> Grads {
     return {expand(reshape(dy, kept), from)};
@@ -73,11 +78,23 @@ Tensor sum(const Tensor& x) {
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
   std::int64_t count = 1;
   for (const int d : normalize_dims("mean", x, dims)) count *= x.size(d);
-  return affine(sum(x, dims, keepdim), 1.0 / static_cast<double>(count), 0);
+  // A 16-bit sum could overflow where the mean does not.
+  const Tensor total = sum(x.to(accumulator_dtype(x.dtype())), dims, keepdim);
+  return affine(total, 1.0 / static_cast<double>(count), 0).to(x.dtype());
 }
 
 Tensor mean(const Tensor& x) {
   return mean(x, all_dims(x));
+}
+
+Tensor squared_norm(const Tensor& x) {
+  const Tensor input = x.detach().contiguous();
+  Tensor y = empty({}, {DType::float64, x.device()});
+  dispatch("squared_norm", x, [&]<class Device, class T>() {
+    kernels::sum_of_squares<Device, T>(x.numel(), input.data<T>(), y.data<double>(),
+                                       current_stream(x.device()));
+  });
+  return y;
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {

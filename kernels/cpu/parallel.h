@@ -26,6 +26,13 @@ inline void set_thread_count([[maybe_unused]] int threads) {
 #endif
 }
 
+// One copy of f's machine code, whoever calls it: a second one, inlined elsewhere, may be vectorised
+// or fused otherwise and so round otherwise.
+template <class F>
+[[gnu::noinline]] void run_range(F& f, std::int64_t begin, std::int64_t end) {
+  f(begin, end);
+}
+
 // Calls f(begin, end) for ranges that cover [0, n), concurrently. `grain` is the least work worth a
 // thread. Where the ranges are cut depends on the thread count, so no result may: each f must
 // write only its own elements and sum nothing across the cut. f must not throw.
@@ -35,7 +42,7 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
   const std::int64_t most = (n + grain - 1) / std::max<std::int64_t>(grain, 1);
   const auto threads = static_cast<int>(std::min<std::int64_t>(thread_count(), most));
   if (threads <= 1) {
-    f(std::int64_t{0}, n);
+    run_range(f, 0, n);
     return;
   }
 #if defined(_OPENMP)
@@ -45,7 +52,7 @@ void parallel_for(std::int64_t n, std::int64_t grain, F&& f) {
     const std::int64_t count = omp_get_num_threads();
     const std::int64_t begin = n / count * t + std::min(t, n % count);
     const std::int64_t end = begin + n / count + (t < n % count ? 1 : 0);
-    if (begin < end) f(begin, end);
+    if (begin < end) run_range(f, begin, end);
   }
 #endif
 }

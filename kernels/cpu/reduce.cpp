@@ -3,38 +3,35 @@
 #include <vector>
 
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/row.h"
 
 namespace crocuta::kernels {
 namespace {
 
-constexpr std::int64_t kLanes = 16;     // running sums side by side, for the vector unit
 constexpr std::int64_t kSlice = 16384;  // a long sum is cut here, so that threads can share it
 constexpr std::int64_t kColumns = 256;  // columns summed together, so that rows are read in order
+constexpr std::int64_t kRows = 64;      // rows summed before their sum is added to the total
 
 template <class T>
-accumulator_t<T> sum_run(std::int64_t n, const T* x) {
+total_t<accumulator_t<T>> sum_run(std::int64_t n, const T* x) {
   using A = accumulator_t<T>;
-  A lane[kLanes] = {};
-  std::int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) {
-    for (std::int64_t k = 0; k < kLanes; ++k) lane[k] += static_cast<A>(x[j + k]);
-  }
-  for (std::int64_t k = 0; j < n; ++j, ++k) lane[k] += static_cast<A>(x[j]);
-  for (std::int64_t width = kLanes / 2; width > 0; width /= 2) {
-    for (std::int64_t k = 0; k < width; ++k) lane[k] += lane[k + width];
-  }
-  return lane[0];
+  return sum_terms<A>(n, [=](std::int64_t i) { return static_cast<A>(x[i]); });
 }
 
 // Sums x [n, inner] over its rows into total [count] for columns [first, first + count).
 template <class T>
 void sum_columns(std::int64_t n, std::int64_t inner, std::int64_t first, std::int64_t count,
-                 const T* x, accumulator_t<T>* total) {
+                 const T* x, total_t<accumulator_t<T>>* total) {
   using A = accumulator_t<T>;
-  std::fill(total, total + count, A{});
-  for (std::int64_t j = 0; j < n; ++j) {
-    const T* row = x + j * inner + first;
-    for (std::int64_t i = 0; i < count; ++i) total[i] += static_cast<A>(row[i]);
+  std::fill(total, total + count, 0);
+  for (std::int64_t begin = 0; begin < n; begin += kRows) {
+    A part[kColumns] = {};
+    const std::int64_t end = std::min(n, begin + kRows);
+    for (std::int64_t j = begin; j < end; ++j) {
+      const T* row = x + j * inner + first;
+      for (std::int64_t i = 0; i < count; ++i) part[i] += static_cast<A>(row[i]);
+    }
+    for (std::int64_t i = 0; i < count; ++i) total[i] += static_cast<total_t<A>>(part[i]);
   }
 }
 }  // namespace
@@ -47,7 +44,7 @@ void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* 
   const std::int64_t length = inner == 1 ? kSlice : std::max<std::int64_t>(kSlice / inner, 64);
   const std::int64_t slices = std::max<std::int64_t>((n + length - 1) / length, 1);
   const std::int64_t blocks = (inner + kColumns - 1) / kColumns;
-  std::vector<A> partial(static_cast<std::size_t>(outer * slices * inner));
+  std::vector<total_t<A>> partial(static_cast<std::size_t>(outer * slices * inner));
   parallel_for(outer * slices * blocks, 1 + 8192 / (length * std::min(inner, kColumns) + 1),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t job = begin; job < end; ++job) {
@@ -55,7 +52,7 @@ void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* 
                    const std::int64_t o = job / blocks / slices;
                    const std::int64_t rows = std::min(length, n - slice * length);
                    const T* from = x + (o * n + slice * length) * inner;
-                   A* to = partial.data() + (o * slices + slice) * inner;
+                   total_t<A>* to = partial.data() + (o * slices + slice) * inner;
                    if (inner == 1) {
                      *to = sum_run(rows, from);
                    } else {
@@ -68,13 +65,31 @@ void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* 
   parallel_for(outer * inner, 1 + 8192 / slices, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t job = begin; job < end; ++job) {
       const std::int64_t o = job / inner, i = job % inner;
-      A total{};
+      total_t<A> total{};
       for (std::int64_t slice = 0; slice < slices; ++slice) {
         total += partial[static_cast<std::size_t>((o * slices + slice) * inner + i)];
       }
-      y[job] = T(total);
+      y[job] = T(static_cast<A>(total));
     }
   });
+}
+
+template <class Device, class T>
+void sum_of_squares(std::int64_t n, const T* x, double* y, Stream) {
+  const std::int64_t slices = (n + kSlice - 1) / kSlice;
+  std::vector<double> partial(static_cast<std::size_t>(slices));
+  parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t slice = begin; slice < end; ++slice) {
+      const T* from = x + slice * kSlice;
+      partial[static_cast<std::size_t>(slice)] =
+          sum_terms<double>(std::min(kSlice, n - slice * kSlice), [&](std::int64_t i) {
+            const auto v = static_cast<double>(static_cast<accumulator_t<T>>(from[i]));
+            return v * v;
+          });
+    }
+  });
+  *y = 0;
+  for (const double sum : partial) *y += sum;
 }
 
 #define CROCUTA_INSTANTIATE(T) \
@@ -84,6 +99,13 @@ CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)
 CROCUTA_INSTANTIATE(float16)
 CROCUTA_INSTANTIATE(std::int64_t)
+#undef CROCUTA_INSTANTIATE
+#define CROCUTA_INSTANTIATE(T) \
+  template void sum_of_squares<Cpu, T>(std::int64_t, const T*, double*, Stream);
+CROCUTA_INSTANTIATE(float)
+CROCUTA_INSTANTIATE(double)
+CROCUTA_INSTANTIATE(bfloat16)
+CROCUTA_INSTANTIATE(float16)
 #undef CROCUTA_INSTANTIATE
 
 }  // namespace crocuta::kernels

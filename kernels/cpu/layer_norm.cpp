@@ -1,0 +1,107 @@
+#include "kernels/layer_norm.h"
+
+#include <cmath>
+
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/row.h"
+
+namespace crocuta::kernels {
+
+template <class Device, class T>
+void layer_norm_forward(std::int64_t rows, std::int64_t n, double eps, const T* x, const T* weight,
+                        const T* bias, T* y, accumulator_t<T>* mean, accumulator_t<T>* rstd,
+                        Stream) {
+  using A = accumulator_t<T>;
+  const double count = static_cast<double>(n);
+  parallel_for(rows, rows_per_task(n), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const T* in = x + row * n;
+      T* out = y + row * n;
+      const A center = static_cast<A>(
+          sum_terms<A>(n, [&](std::int64_t i) { return static_cast<A>(in[i]); }) / count);
+      const double squares = sum_terms<A>(n, [&](std::int64_t i) {
+        const A d = static_cast<A>(in[i]) - center;
+        return d * d;
+      });
+      const A scale = static_cast<A>(1 / std::sqrt(squares / count + eps));
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) {
+        const A h = (static_cast<A>(in[i]) - center) * scale;
+        out[i] = T(h * static_cast<A>(weight[i]) + static_cast<A>(bias[i]));
+      }
+      mean[row] = center;
+      rstd[row] = scale;
+    }
+  });
+}
+
+namespace {
+
+// dx of one row; adds the row's dweight and dbias to the slice's.
+template <class T, class A>
+void backward_row(std::int64_t n, const T* x, const T* weight, A mean, A rstd, const T* dy, T* dx,
+                  A* dweight, A* dbias) {
+  const auto h = [=](std::int64_t i) { return (static_cast<A>(x[i]) - mean) * rstd; };
+  const auto g = [=](std::int64_t i) { return static_cast<A>(dy[i]) * static_cast<A>(weight[i]); };
+  const double count = static_cast<double>(n);
+  const A mean_g = static_cast<A>(sum_terms<A>(n, g) / count);
+  const A mean_gh =
+      static_cast<A>(sum_terms<A>(n, [&](std::int64_t i) { return g(i) * h(i); }) / count);
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) {
+    const A hi = h(i);
+    dx[i] = T(rstd * (g(i) - mean_g - hi * mean_gh));
+    dweight[i] += static_cast<A>(dy[i]) * hi;
+    dbias[i] += static_cast<A>(dy[i]);
+  }
+}
+
+}  // namespace
+
+template <class Device, class T>
+void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T* weight,
+                         const accumulator_t<T>* mean, const accumulator_t<T>* rstd, const T* dy,
+                         T* dx, T* dweight, T* dbias, void* workspace, Stream) {
+  using A = accumulator_t<T>;
+  const std::int64_t slices = (rows + kLayerNormSlice - 1) / kLayerNormSlice;
+  A* partials = static_cast<A*>(workspace);  // [slices, 2, n]: dweight, dbias
+  parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t slice = begin; slice < end; ++slice) {
+      A* dw = partials + slice * 2 * n;
+      A* db = dw + n;
+      std::fill(dw, dw + 2 * n, A(0));
+      const std::int64_t last = std::min(rows, (slice + 1) * kLayerNormSlice);
+      for (std::int64_t row = slice * kLayerNormSlice; row < last; ++row) {
+        backward_row(n, x + row * n, weight, mean[row], rstd[row], dy + row * n, dx + row * n, dw,
+                     db);
+      }
+    }
+  });
+  // Slices in order, column by column.
+  parallel_for(n, rows_per_task(2 * slices), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      double dw = 0, db = 0;
+      for (std::int64_t slice = 0; slice < slices; ++slice) {
+        dw += static_cast<double>(partials[slice * 2 * n + i]);
+        db += static_cast<double>(partials[slice * 2 * n + n + i]);
+      }
+      dweight[i] = T(static_cast<A>(dw));
+      dbias[i] = T(static_cast<A>(db));
+    }
+  });
+}
+
+#define CROCUTA_INSTANTIATE(T)                                                                     \
+  template void layer_norm_forward<Cpu, T>(std::int64_t, std::int64_t, double, const T*, const T*, \
+                                           const T*, T*, accumulator_t<T>*, accumulator_t<T>*,     \
+                                           Stream);                                                \
+  template void layer_norm_backward<Cpu, T>(std::int64_t, std::int64_t, const T*, const T*,        \
+                                            const accumulator_t<T>*, const accumulator_t<T>*,      \
+                                            const T*, T*, T*, T*, void*, Stream);
+CROCUTA_INSTANTIATE(float)
+CROCUTA_INSTANTIATE(double)
+CROCUTA_INSTANTIATE(bfloat16)
+CROCUTA_INSTANTIATE(float16)
+#undef CROCUTA_INSTANTIATE
+
+}  // namespace crocuta::kernels

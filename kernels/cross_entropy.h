@@ -1,0 +1,28 @@
+// Cross-entropy of a softmax with the right answers, fused: the probabilities are never stored.
+#pragma once
+
+#include "kernels/types.h"
+
+namespace crocuta::kernels {
+
+// For each row with a target t other than `ignored`:
+//   log_sum[row] = log sum exp(x[row, :]),  loss[row] = log_sum[row] - x[row, t],
+// and loss[row] = 0 for the others. x [rows, n]; targets [rows] are within [0, n) or `ignored`.
+template <class Device, class T>
+void cross_entropy_forward(std::int64_t rows, std::int64_t n, std::int64_t ignored, const T* x,
+                           const std::int64_t* targets, accumulator_t<T>* loss,
+                           accumulator_t<T>* log_sum, Stream stream);
+
+// dx[row, i] = dy scale (exp(x[row, i] - log_sum[row]) - [i == target]), 0 in rows left out.
+// dy is one number in device memory.
+template <class Device, class T>
+void cross_entropy_backward(std::int64_t rows, std::int64_t n, std::int64_t ignored, double scale,
+                            const T* x, const std::int64_t* targets,
+                            const accumulator_t<T>* log_sum, const accumulator_t<T>* dy, T* dx,
+                            Stream stream);
+
+// result = scale * the sum of x[i], i < n, the same bits however many threads there are.
+template <class Device, class A>
+void scaled_sum(std::int64_t n, double scale, const A* x, A* result, Stream stream);
+
+}  // namespace crocuta::kernels
