@@ -1,12 +1,15 @@
 #include "framework/file.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -199,10 +202,34 @@ FileKind file_kind(const std::string& path) {
   return S_ISLNK(info.st_mode) ? FileKind::link : FileKind::other;
 }
 
+std::vector<std::string> list_directory(const std::string& path) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path.c_str()), &::closedir);
+  if (!directory) fail_with(path, "list the directory", errno);
+  std::vector<std::string> names;
+  errno = 0;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+    errno = 0;
+  }
+  if (errno != 0) fail_with(path, "list the directory", errno);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 void make_directory(const std::string& path) {
   if (checked("mkdir", path, [&] { return ::mkdir(path.c_str(), 0777); }) == -1) {
     fail_with(path, "make the directory", errno);
   }
+}
+
+void make_directories(const std::string& path) {
+  if (path.empty() || file_kind(path) != FileKind::absent) return;
+  const std::size_t slash = path.find_last_not_of('/') == std::string::npos
+                                ? std::string::npos
+                                : path.rfind('/', path.find_last_not_of('/'));
+  if (slash != std::string::npos) make_directories(path.substr(0, slash));
+  make_directory(path);
 }
 
 void rename_file(const std::string& from, const std::string& to) {

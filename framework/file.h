@@ -7,6 +7,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace crocuta {
 
@@ -58,7 +60,12 @@ void replace_file(const std::string& path, const std::function<void(File&)>& wri
 enum class FileKind { absent, file, directory, link, other };
 FileKind file_kind(const std::string& path);
 
+// The names in a directory, sorted, without "." and "..".
+std::vector<std::string> list_directory(const std::string& path);
+
 void make_directory(const std::string& path);
+// The same with all parents that are missing; nothing if there is something of that name.
+void make_directories(const std::string& path);
 void rename_file(const std::string& from, const std::string& to);
 void remove_file(const std::string& path);
 // Removes an empty directory.

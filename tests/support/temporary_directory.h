@@ -11,10 +11,10 @@ namespace crocuta::test {
 
 class TemporaryDirectory {
  public:
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "crocuta.XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make " + name);
-    path_ = name;
+  explicit TemporaryDirectory(
+      const std::string& parent = std::filesystem::temp_directory_path().string()) {
+    path_ = parent + "/crocuta.XXXXXX";
+    if (!::mkdtemp(path_.data())) throw std::runtime_error("cannot make " + path_);
   }
   ~TemporaryDirectory() {
     std::error_code ignored;

@@ -1,0 +1,447 @@
+#include "framework/checkpoint.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "framework/error.h"
+#include "framework/log.h"
+#include "framework/safetensors.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+using namespace crocuta;
+using test::TemporaryDirectory;
+
+namespace {
+
+CheckpointContents contents(std::int64_t step) {
+  const auto value = static_cast<double>(step);
+  return {.step = step,
+          .configuration = std::string(64, 'c'),
+          .tensors = {{"model.safetensors", {{"w", tensor({value, 1})}}}},
+          .texts = {{"trainer.json", "{\"step\": " + std::to_string(step) + "}\n"}}};
+}
+
+// Where the thousands of writes and fsyncs below cost little, if there is such a place.
+std::string fast_parent() {
+  const bool has_memory = ::access("/dev/shm", W_OK | X_OK) == 0;
+  return has_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string();
+}
+
+// True if the checkpoint holds what contents(step) wrote.
+bool is_whole(const Checkpoint& checkpoint) {
+  const double value =
+      load_safetensors(checkpoint.path("model.safetensors")).tensors.at("w").to_vector<double>()[0];
+  return value == static_cast<double>(checkpoint.step) &&
+         read_file(checkpoint.path("trainer.json"), 100) ==
+             contents(checkpoint.step).texts.at("trainer.json") &&
+         checkpoint.configuration == std::string(64, 'c');
+}
+
+std::string read(const std::string& path) {
+  return read_file(path, 1 << 20);
+}
+void write(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
+std::string step_path(const std::string& root, std::int64_t step) {
+  std::string digits = std::to_string(step);
+  while (digits.size() < 8) digits = "0" + digits;
+  return root + "/step-" + digits;
+}
+bool exists(const std::string& path) {
+  return file_kind(path) != FileKind::absent;
+}
+
+// Collects warnings while it lives.
+class Warnings {
+ public:
+  Warnings() {
+    set_log_sink([this](LogLevel, const std::string& line) { lines.push_back(line); });
+  }
+  ~Warnings() { set_log_sink({}); }
+  std::vector<std::string> lines;
+};
+
+class Hook {
+ public:
+  explicit Hook(FileHook hook) { set_file_hook(std::move(hook)); }
+  ~Hook() { set_file_hook({}); }
+};
+
+std::string refusal(const std::string& directory) {
+  try {
+    open_checkpoint(directory);
+  } catch (const FormatError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a checkpoint comes back as it was saved, and the newest is found") {
+  const TemporaryDirectory directory;
+  const std::string root = directory.path("runs/a");
+  CHECK(load_latest(root) == std::nullopt);
+  const CheckpointStore store(root + "/", 3);
+  CHECK(store.root() == root);
+  CHECK(load_latest(root) == std::nullopt);
+  for (const std::int64_t step : {0, 10, 5, 536870912}) {
+    store.save(contents(step));
+    const Checkpoint saved = open_checkpoint(step_path(root, step));
+    CHECK(saved.step == step);
+    CHECK(is_whole(saved));
+  }
+  const auto latest = load_latest(root);
+  REQUIRE(latest);
+  CHECK(latest->step == 536870912);
+  CHECK(latest->directory == root + "/step-536870912");
+  CHECK_THROWS_AS(latest->path("absent"), FormatError);
+  CHECK_THROWS_AS(latest->path("../lock"), FormatError);
+}
+
+TEST_CASE("the newest checkpoints are kept, older ones removed") {
+  const TemporaryDirectory directory;
+  const std::string& root = directory.path();
+  const CheckpointStore store(root, 2);
+  for (int step = 1; step <= 4; ++step) store.save(contents(step));
+  CHECK(list_directory(root) == std::vector<std::string>{"lock", "step-00000003", "step-00000004"});
+}
+
+TEST_CASE("a damaged checkpoint does not count among those kept") {
+  const TemporaryDirectory directory;
+  const std::string& root = directory.path();
+  const CheckpointStore store(root, 2);
+  for (int step = 1; step <= 2; ++step) store.save(contents(step));
+  write(step_path(root, 2) + "/model.safetensors", "short");
+  store.save(contents(3));
+  CHECK(exists(step_path(root, 1)));
+  store.save(contents(4));
+  CHECK_FALSE(exists(step_path(root, 1)));
+  CHECK_FALSE(exists(step_path(root, 2)));
+}
+
+TEST_CASE("only what is wholly ours is removed, and no link is followed") {
+  const TemporaryDirectory directory;
+  const std::string root = directory.path("root"), elsewhere = directory.path("elsewhere");
+  const CheckpointStore store(root, 1);
+  store.save(contents(1));
+  write(step_path(root, 1) + "/notes.txt", "mine");       // a file of the user's
+  std::filesystem::create_directory(step_path(root, 2));  // no manifest
+  write(step_path(root, 2) + "/precious", "mine");
+  std::filesystem::create_directory(elsewhere);
+  std::filesystem::copy(step_path(root, 1), elsewhere);
+  std::filesystem::remove(elsewhere + "/notes.txt");
+  std::filesystem::create_symlink(elsewhere, step_path(root, 3));  // a whole one, by a link
+  write(root + "/step-5", "a file");
+  store.save(contents(6));
+  store.save(contents(7));
+  CHECK(read(step_path(root, 1) + "/notes.txt") == "mine");
+  CHECK(read(step_path(root, 2) + "/precious") == "mine");
+  CHECK(exists(elsewhere + "/manifest.json"));
+  CHECK(file_kind(step_path(root, 3)) == FileKind::link);
+  CHECK(exists(root + "/step-5"));
+  CHECK_FALSE(exists(step_path(root, 6)));
+  CHECK(is_whole(*load_latest(root)));
+}
+
+TEST_CASE("a link in place of the working directories is refused, its target untouched") {
+  const TemporaryDirectory directory;
+  const std::string root = directory.path("root"), target = directory.path("target");
+  std::filesystem::create_directory(target);
+  write(target + "/precious", "mine");
+  const CheckpointStore store(root);
+  for (const char* name : {"/.saving", "/.removing"}) {
+    std::filesystem::create_symlink(target, root + name);
+    CHECK_THROWS_AS(store.save(contents(1)), IoError);
+    CHECK(read(target + "/precious") == "mine");
+    std::filesystem::remove(root + name);
+  }
+  store.save(contents(1));
+  CHECK(is_whole(*load_latest(root)));
+}
+
+TEST_CASE("a step saved again replaces the old one; a foreign directory is set aside") {
+  const TemporaryDirectory directory;
+  const std::string& root = directory.path();
+  const CheckpointStore store(root, 2);
+  store.save(contents(1));
+  CheckpointContents other = contents(1);
+  other.texts["extra.txt"] = "x";
+  store.save(other);
+  CHECK(read(step_path(root, 1) + "/extra.txt") == "x");
+  CHECK(list_directory(root) == std::vector<std::string>{"lock", "step-00000001"});
+
+  Warnings warnings;
+  write(step_path(root, 1) + "/notes.txt", "mine");
+  store.save(contents(1));
+  CHECK(read(root + "/set-aside-step-00000001/notes.txt") == "mine");
+  CHECK(is_whole(*load_latest(root)));
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK_THAT(warnings.lines[0], ContainsSubstring("not wholly ours; renamed to"));
+}
+
+TEST_CASE("every flipped bit of a checkpoint is noticed, and its file named") {
+  const TemporaryDirectory directory(fast_parent());
+  const std::string& root = directory.path();
+  CheckpointStore(root).save(contents(3));
+  const std::string step = step_path(root, 3);
+  for (const char* name : {"model.safetensors", "trainer.json", "manifest.json"}) {
+    const std::string path = step + "/" + name;
+    const std::string good = read(path);
+    for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+      std::string bad = good;
+      bad[bit / 8] ^= static_cast<char>(1 << (bit % 8));
+      write(path, bad);
+      if (!refusal(step).starts_with(path + ": "))
+        FAIL(path << ", bit " << bit << ": " << refusal(step));
+    }
+    for (std::size_t length = 0; length < good.size(); ++length) {
+      write(path, good.substr(0, length));
+      if (!refusal(step).starts_with(path + ": ")) FAIL(path << " cut to " << length);
+    }
+    write(path, good + "\n");
+    CHECK(refusal(step).starts_with(path + ": "));
+    std::filesystem::remove(path);
+    CHECK_THAT(refusal(step), ContainsSubstring(path + ": missing"));
+    std::filesystem::create_symlink("/dev/null", path);
+    CHECK_THAT(refusal(step), ContainsSubstring(path + ": missing"));
+    std::filesystem::remove(path);
+    write(path, good);
+    CHECK(refusal(step).empty());
+  }
+}
+
+TEST_CASE("a manifest cannot lead out of its directory, nor be of another version") {
+  const TemporaryDirectory directory;
+  const auto manifest = [&](const std::string& text) {
+    write(directory.path("manifest.json"), text);
+    return refusal(directory.path());
+  };
+  const std::string start = "{\"format\": \"crocuta-checkpoint\", \"version\": ";
+  CHECK_THAT(manifest("{\"format\": \"other\"}"),
+             ContainsSubstring("'format': expected crocuta-checkpoint, got \"other\""));
+  CHECK_THAT(
+      manifest(start + "2}"),
+      ContainsSubstring("'version': expected 1, the only version this program knows, got 2"));
+  for (const std::string name :
+       {"../lock", "/etc/passwd", "a/b", ".", "..", ".hidden", "", "manifest.json", "a\\u0000b"}) {
+    CHECK_THAT(manifest(start + "1, \"step\": 1, \"configuration\": \"\", \"files\": {\"" + name +
+                        "\": {\"bytes\": 0, \"sha256\": \"\"}}}"),
+               ContainsSubstring("expected a plain file name as key"));
+  }
+  CHECK_THAT(manifest(""), ContainsSubstring("got an empty text"));
+  CHECK_THAT(manifest("{}"), ContainsSubstring("'format': expected a value"));
+}
+
+TEST_CASE("loading falls back to the newest good checkpoint and says so") {
+  const TemporaryDirectory directory;
+  const std::string& root = directory.path();
+  const CheckpointStore store(root, 3);
+  for (int step = 1; step <= 3; ++step) store.save(contents(step));
+  Warnings warnings;
+  const std::string bad = step_path(root, 3) + "/model.safetensors";
+  write(bad, "short");
+  auto latest = load_latest(root);
+  REQUIRE(latest);
+  CHECK(latest->step == 2);
+  CHECK(is_whole(*latest));
+  REQUIRE(warnings.lines.size() == 1);
+  CHECK(warnings.lines[0] == "crocuta: warning: " + bad +
+                                 ": damaged: expected 72 bytes, got 5 bytes; looking for an older "
+                                 "checkpoint");
+  std::filesystem::remove(step_path(root, 2) + "/manifest.json");
+  CHECK(load_latest(root)->step == 1);
+  std::filesystem::remove(step_path(root, 1) + "/trainer.json");
+  CHECK_THROWS_AS(load_latest(root), FormatError);
+  CHECK_THROWS_WITH(load_latest(root), root + ": no good checkpoint; of the newest: " + bad +
+                                           ": damaged: expected 72 bytes, got 5 bytes");
+}
+
+TEST_CASE("a second run is kept out and told who is in") {
+  const TemporaryDirectory directory;
+  const std::string root = directory.path("root");
+  {
+    const CheckpointStore store(root);
+    CHECK_THROWS_AS(CheckpointStore(root), IoError);
+    CHECK_THROWS_WITH(CheckpointStore(root), root + ": in use by another run (process " +
+                                                 std::to_string(::getpid()) +
+                                                 "); wait for it or choose another directory");
+  }
+  CHECK_NOTHROW(CheckpointStore(root));
+}
+
+TEST_CASE("roots that cannot hold checkpoints are named") {
+  const TemporaryDirectory directory;
+  write(directory.path("file"), "x");
+  CHECK_THROWS_AS(CheckpointStore(directory.path("file")), IoError);
+  CHECK_THROWS_WITH(CheckpointStore(directory.path("file")),
+                    directory.path("file") +
+                        ": expected a directory for checkpoints, got something "
+                        "else");
+  CHECK_THROWS_AS(CheckpointStore(directory.path("file/below")), IoError);
+  std::filesystem::create_directory(directory.path("target"));
+  std::filesystem::create_symlink("target", directory.path("link"));
+  for (const char* name : {"link", "link/"}) {
+    CHECK_THROWS_WITH(CheckpointStore(directory.path(name)),
+                      ContainsSubstring("got a symbolic link; name its target instead"));
+  }
+  CHECK_THROWS_AS(load_latest(directory.path("file")), IoError);
+  CHECK_THROWS_AS(CheckpointStore(directory.path("k"), 0), ArgumentError);
+}
+
+TEST_CASE("a directory that cannot be written to is noticed at the start") {
+  const TemporaryDirectory directory;
+  for (const int code : {ENOSPC, EROFS, EIO, EDQUOT}) {
+    for (const char* failing : {"open", "write", "fsync"}) {
+      const Hook hook([&](const char* call, const std::string& path) {
+        return std::string(call) == failing && path.ends_with(".trial") ? code : 0;
+      });
+      CHECK_THROWS_AS(CheckpointStore(directory.path()), IoError);
+    }
+  }
+  CHECK(list_directory(directory.path()) == std::vector<std::string>{"lock"});
+}
+
+TEST_CASE("names that are no plain file names are refused before anything is written") {
+  const TemporaryDirectory directory;
+  const CheckpointStore store(directory.path());
+  for (const char* name : {"", ".", "..", "../x", "a/b", ".x", "manifest.json", "a b"}) {
+    CheckpointContents bad = contents(1);
+    bad.texts[name] = "x";
+    CHECK_THROWS_AS(store.save(bad), ArgumentError);
+  }
+  CheckpointContents twice = contents(1);
+  twice.texts["model.safetensors"] = "x";
+  CHECK_THROWS_AS(store.save(twice), ArgumentError);
+  CheckpointContents negative = contents(1);
+  negative.step = -1;
+  CHECK_THROWS_AS(store.save(negative), ArgumentError);
+  CheckpointContents undefined = contents(1);
+  undefined.tensors["model.safetensors"]["w"] = Tensor();
+  CHECK_THROWS_AS(store.save(undefined), ArgumentError);
+  CHECK(list_directory(directory.path()) == std::vector<std::string>{"lock"});
+}
+
+namespace {
+
+// The saves during which something goes wrong: a new step that makes an old one be removed, and a
+// step that is there already, as the newest of two or alone.
+struct Scene {
+  const char* what;
+  std::vector<int> before;
+  int saved;
+};
+const std::vector<Scene> kScenes = {
+    {"a new step", {1, 2}, 3}, {"the same step again", {1, 2}, 2}, {"the only step again", {2}, 2}};
+
+// After the trouble: a good checkpoint, no older than the newest there was, is found; a save then
+// works and leaves nothing over.
+void check_survival(const std::string& root, const Scene& scene, int n) {
+  INFO(scene.what << ", call " << n);
+  Warnings warnings;
+  const auto latest = load_latest(root);
+  REQUIRE(latest);
+  REQUIRE((latest->step == scene.before.back() || latest->step == scene.saved));
+  REQUIRE(is_whole(*latest));
+  const CheckpointStore store(root, 2);
+  store.save(contents(9));
+  REQUIRE(load_latest(root)->step == 9);
+  const std::vector<std::string> names = list_directory(root);
+  REQUIRE(names.size() <= 3);
+  for (const std::string& name : names) {
+    REQUIRE((name == "lock" || name.starts_with("step-")));
+  }
+  REQUIRE(warnings.lines.empty());
+}
+
+}  // namespace
+
+TEST_CASE("an error at any system call of a save leaves a good checkpoint") {
+  for (const Scene& scene : kScenes) {
+    int calls = 0;
+    for (int n = 1;; ++n) {
+      const TemporaryDirectory directory(fast_parent());
+      const std::string& root = directory.path();
+      {
+        const CheckpointStore store(root, 2);
+        for (const int step : scene.before) store.save(contents(step));
+        Warnings warnings;  // of old checkpoints that stay
+        int seen = 0;
+        const Hook hook([&](const char*, const std::string&) {
+          return ++seen == n ? (n % 2 ? EIO : ENOSPC) : 0;
+        });
+        try {
+          store.save(contents(scene.saved));
+        } catch (const IoError&) {
+        }
+        calls = seen;
+      }
+      check_survival(directory.path(), scene, n);
+      if (n > calls) break;
+    }
+    CHECK(calls > 20);
+  }
+}
+
+TEST_CASE("a disk that stays broken from some call on leaves a good checkpoint") {
+  for (const Scene& scene : kScenes) {
+    for (int n = 1;; ++n) {
+      const TemporaryDirectory directory(fast_parent());
+      int seen = 0;
+      {
+        const CheckpointStore store(directory.path(), 2);
+        for (const int step : scene.before) store.save(contents(step));
+        Warnings warnings;
+        const Hook hook([&](const char*, const std::string&) { return ++seen >= n ? EIO : 0; });
+        try {
+          store.save(contents(scene.saved));
+        } catch (const IoError&) {
+        }
+      }
+      check_survival(directory.path(), scene, n);
+      if (seen < n) break;
+    }
+  }
+}
+
+TEST_CASE("kill -9 at any system call of a save leaves a good checkpoint") {
+  for (const Scene& scene : kScenes) {
+    for (int n = 1;; ++n) {
+      const TemporaryDirectory directory(fast_parent());
+      {
+        const CheckpointStore store(directory.path(), 2);
+        for (const int step : scene.before) store.save(contents(step));
+      }
+      const pid_t child = ::fork();
+      REQUIRE(child >= 0);
+      if (child == 0) {
+        const CheckpointStore store(directory.path(), 2);
+        int seen = 0;
+        set_file_hook([&](const char*, const std::string&) {
+          if (++seen == n) ::raise(SIGKILL);
+          return 0;
+        });
+        store.save(contents(scene.saved));
+        ::_exit(0);
+      }
+      int status = 0;
+      REQUIRE(::waitpid(child, &status, 0) == child);
+      check_survival(directory.path(), scene, n);
+      const bool finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+      REQUIRE((finished || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)));
+      if (finished) {
+        CHECK(n > 20);
+        break;
+      }
+    }
+  }
+}
