@@ -3,24 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/dispatch.h"
 #include "framework/ops.h"
-#include "framework/ops/workspace.h"
-#include "kernels/optimizer.h"
 
 namespace crocuta {
-
-Tensor squared_norm(const Tensor& x) {
-  const Tensor input = x.detach().contiguous();
-  Tensor y = empty({}, {.dtype = DType::float64, .device = x.device()});
-  dispatch("squared_norm", x, [&]<class Device, class T>() {
-    const std::size_t bytes = kernels::squared_norm_workspace_bytes<Device, T>(x.numel());
-    kernels::squared_norm<Device, T>(x.numel(), input.data<T>(), y.data<double>(),
-                                     workspace(bytes, x.device()).raw_data(),
-                                     current_stream(x.device()));
-  });
-  return y;
-}
 
 double gradient_norm(const std::vector<Tensor>& parameters) {
   std::vector<Tensor> squares;  // read afterwards, so that a GPU is waited for once

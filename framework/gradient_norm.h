@@ -7,10 +7,6 @@
 
 namespace crocuta {
 
-// The sum of the squares of all elements, in double: shape [], float64, no gradient. NaN or Inf if
-// x holds one (or if the sum overflows).
-Tensor squared_norm(const Tensor& x);
-
 // The 2-norm of the gradients of all parameters taken together, summed in double in the order
 // given. Parameters without a gradient count as zeros.
 double gradient_norm(const std::vector<Tensor>& parameters);

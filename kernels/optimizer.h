@@ -1,7 +1,5 @@
-// Steps of optimizers, each one pass over a parameter, and the norm of a gradient.
+// Steps of optimizers, each one pass over a parameter.
 #pragma once
-
-#include <cstddef>
 
 #include "kernels/types.h"
 
@@ -34,13 +32,5 @@ void adamw_step(std::int64_t n, const AdamWStep& step, const T* grad, T* param,
 template <class Device, class T>
 void sgd_step(std::int64_t n, const SgdStep& step, const T* grad, T* param,
               accumulator_t<T>* momentum_buffer, accumulator_t<T>* master, Stream stream);
-
-// Bytes of scratch memory that squared_norm needs.
-template <class Device, class T>
-std::size_t squared_norm_workspace_bytes(std::int64_t n);
-
-// y[0] = sum of x[i]^2 over i < n, squared and summed in double in an order fixed by n.
-template <class Device, class T>
-void squared_norm(std::int64_t n, const T* x, double* y, void* workspace, Stream stream);
 
 }  // namespace crocuta::kernels

@@ -1,6 +1,5 @@
 #include "kernels/optimizer.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/parallel.h"
@@ -11,7 +10,6 @@ namespace {
 using std::int64_t;
 
 constexpr int64_t kGrain = 16384;  // elements worth a thread
-constexpr int64_t kSlice = 16384;  // elements per partial sum of a norm
 
 // The arrays of a step do not overlap, which lets loops over them be vectorised.
 template <class T>
@@ -58,26 +56,6 @@ void sgd(int64_t n, const SgdStep& s, const T* __restrict grad, T* __restrict pa
     param[i] = T(p);
   }
 }
-
-template <class T>
-double slice_norm(int64_t n, const T* x) {
-  constexpr int64_t kLanes = 8;  // running sums side by side, for the vector unit
-  double lane[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) {
-      const auto value = static_cast<double>(static_cast<accumulator_t<T>>(x[i + l]));
-      lane[l] += value * value;
-    }
-  }
-  for (int64_t l = 0; i < n; ++i, ++l) {
-    const auto value = static_cast<double>(static_cast<accumulator_t<T>>(x[i]));
-    lane[l] += value * value;
-  }
-  double sum = 0;
-  for (const double part : lane) sum += part;
-  return sum;
-}
 }  // namespace
 
 template <class Device, class T>
@@ -103,32 +81,11 @@ void sgd_step(int64_t n, const SgdStep& step, const T* grad, T* param,
   });
 }
 
-template <class Device, class T>
-std::size_t squared_norm_workspace_bytes(int64_t n) {
-  return static_cast<std::size_t>((n + kSlice - 1) / kSlice) * sizeof(double);
-}
-
-template <class Device, class T>
-void squared_norm(int64_t n, const T* x, double* y, void* workspace, Stream) {
-  double* const partial = static_cast<double*>(workspace);
-  const int64_t slices = (n + kSlice - 1) / kSlice;
-  parallel_for(slices, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; ++s) {
-      partial[s] = slice_norm(std::min(kSlice, n - s * kSlice), x + s * kSlice);
-    }
-  });
-  double sum = 0;
-  for (int64_t s = 0; s < slices; ++s) sum += partial[s];
-  *y = sum;
-}
-
 #define CROCUTA_INSTANTIATE(T)                                                                 \
   template void adamw_step<Cpu, T>(int64_t, const AdamWStep&, const T*, T*, accumulator_t<T>*, \
                                    accumulator_t<T>*, accumulator_t<T>*, Stream);              \
   template void sgd_step<Cpu, T>(int64_t, const SgdStep&, const T*, T*, accumulator_t<T>*,     \
-                                 accumulator_t<T>*, Stream);                                   \
-  template std::size_t squared_norm_workspace_bytes<Cpu, T>(int64_t);                          \
-  template void squared_norm<Cpu, T>(int64_t, const T*, double*, void*, Stream);
+                                 accumulator_t<T>*, Stream);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)
