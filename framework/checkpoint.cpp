@@ -220,22 +220,16 @@ void write_saving(const std::string& root, const CheckpointContents& contents) {
   sync_directory(directory);
 }
 
-// Renames `.saving` to its place, moving out what is there.
+// Renames `.saving` to its place. A checkpoint that is there already moves out first; should the
+// second rename never come, load_latest() and recover_removing() know where it is.
 void commit(const std::string& root, const std::string& name) {
   const std::string home = root + "/" + name;
-  bool moved = false;
   if (is_removable(home)) {
     rename_file(home, root + kRemoving);
-    moved = true;
   } else if (file_kind(home) != FileKind::absent) {
     set_aside(root, home, name);
   }
-  try {
-    rename_file(root + kSaving, home);
-  } catch (const IoError&) {
-    if (moved) rename_file(root + kRemoving, home);
-    throw;
-  }
+  rename_file(root + kSaving, home);
   sync_directory(root);
 }
 

@@ -343,19 +343,22 @@ struct Scene {
 const std::vector<Scene> kScenes = {
     {"a new step", {1, 2}, 3}, {"the same step again", {1, 2}, 2}, {"the only step again", {2}, 2}};
 
-// After the trouble: a good checkpoint, no older than the newest there was, is found; a save then
-// works and leaves nothing over.
-void check_survival(const std::string& root, const Scene& scene, int n) {
+// After the trouble a good checkpoint is found, no older than the newest there was.
+void check_loads(const std::string& root, const Scene& scene, int n) {
   INFO(scene.what << ", call " << n);
-  Warnings warnings;
   const auto latest = load_latest(root);
   REQUIRE(latest);
   REQUIRE((latest->step == scene.before.back() || latest->step == scene.saved));
   REQUIRE(is_whole(*latest));
-  const CheckpointStore store(root, 2);
+}
+
+// And the next save works and leaves nothing over.
+void check_saves(const CheckpointStore& store, const Scene& scene, int n) {
+  INFO(scene.what << ", call " << n);
+  Warnings warnings;
   store.save(contents(9));
-  REQUIRE(load_latest(root)->step == 9);
-  const std::vector<std::string> names = list_directory(root);
+  REQUIRE(load_latest(store.root())->step == 9);
+  const std::vector<std::string> names = list_directory(store.root());
   REQUIRE(names.size() <= 3);
   for (const std::string& name : names) {
     REQUIRE((name == "lock" || name.starts_with("step-")));
@@ -363,52 +366,45 @@ void check_survival(const std::string& root, const Scene& scene, int n) {
   REQUIRE(warnings.lines.empty());
 }
 
+// Saves with a disk on which the calls numbered by `fails` fail; returns the number of calls.
+int save_with_failures(const CheckpointStore& store, int step,
+                       const std::function<bool(int)>& fails) {
+  Warnings ignored;  // of old checkpoints that stay
+  int seen = 0;
+  const Hook hook([&](const char*, const std::string&) {
+    if (!fails(++seen)) return 0;
+    return seen % 2 ? EIO : ENOSPC;
+  });
+  try {
+    store.save(contents(step));
+  } catch (const IoError&) {
+  }
+  return seen;
+}
+
 }  // namespace
 
 TEST_CASE("an error at any system call of a save leaves a good checkpoint") {
+  // The disk recovers at once, or stays broken to the end of the save; the run goes on with the
+  // store it has, or another run opens the directory.
   for (const Scene& scene : kScenes) {
-    int calls = 0;
-    for (int n = 1;; ++n) {
-      const TemporaryDirectory directory(fast_parent());
-      const std::string& root = directory.path();
-      {
-        const CheckpointStore store(root, 2);
-        for (const int step : scene.before) store.save(contents(step));
-        Warnings warnings;  // of old checkpoints that stay
-        int seen = 0;
-        const Hook hook([&](const char*, const std::string&) {
-          return ++seen == n ? (n % 2 ? EIO : ENOSPC) : 0;
-        });
-        try {
-          store.save(contents(scene.saved));
-        } catch (const IoError&) {
+    for (const bool stays_broken : {false, true}) {
+      for (const bool goes_on : {false, true}) {
+        int calls = 0;
+        for (int n = 1; n <= calls + 1; ++n) {  // the last one meets no failure
+          const TemporaryDirectory directory(fast_parent());
+          {
+            const CheckpointStore store(directory.path(), 2);
+            for (const int step : scene.before) store.save(contents(step));
+            calls = save_with_failures(
+                store, scene.saved, [&](int call) { return stays_broken ? call >= n : call == n; });
+            check_loads(directory.path(), scene, n);
+            if (goes_on) check_saves(store, scene, n);
+          }
+          if (!goes_on) check_saves(CheckpointStore(directory.path(), 2), scene, n);
         }
-        calls = seen;
+        CHECK(calls > 20);
       }
-      check_survival(directory.path(), scene, n);
-      if (n > calls) break;
-    }
-    CHECK(calls > 20);
-  }
-}
-
-TEST_CASE("a disk that stays broken from some call on leaves a good checkpoint") {
-  for (const Scene& scene : kScenes) {
-    for (int n = 1;; ++n) {
-      const TemporaryDirectory directory(fast_parent());
-      int seen = 0;
-      {
-        const CheckpointStore store(directory.path(), 2);
-        for (const int step : scene.before) store.save(contents(step));
-        Warnings warnings;
-        const Hook hook([&](const char*, const std::string&) { return ++seen >= n ? EIO : 0; });
-        try {
-          store.save(contents(scene.saved));
-        } catch (const IoError&) {
-        }
-      }
-      check_survival(directory.path(), scene, n);
-      if (seen < n) break;
     }
   }
 }
@@ -435,7 +431,8 @@ TEST_CASE("kill -9 at any system call of a save leaves a good checkpoint") {
       }
       int status = 0;
       REQUIRE(::waitpid(child, &status, 0) == child);
-      check_survival(directory.path(), scene, n);
+      check_loads(directory.path(), scene, n);
+      check_saves(CheckpointStore(directory.path(), 2), scene, n);
       const bool finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
       REQUIRE((finished || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)));
       if (finished) {
