@@ -1,12 +1,16 @@
 #include "distributed/init.h"
 
+#include <sched.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <thread>
+#include <limits>
 
 #include "distributed/host_backend.h"
+#include "framework/log.h"
 #include "kernels/cpu/parallel.h"
 #if defined(CROCUTA_WITH_MPI)
 #include "distributed/mpi.h"
@@ -27,18 +31,31 @@ std::optional<int> count_in(const char* variable) {
   return value;
 }
 
-#if defined(CROCUTA_WITH_MPI)
-// Ranks on one machine share its cores. A launcher that binds processes has already done so, and
-// the runtime's default then is smaller than the share.
-void share_cores(int launched) {
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return;
-  std::optional<int> here = count_in("OMPI_COMM_WORLD_LOCAL_SIZE");
-  if (!here) here = count_in("MPI_LOCALNRANKS");
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  const int share = std::max(1, cores / here.value_or(launched));
-  kernels::set_thread_count(std::min(share, kernels::thread_count()));
-}
+// The cores that this process may run on.
+int bound_cores() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
 #endif
+  return std::numeric_limits<int>::max();  // not known to be bound
+}
+
+// Ranks on one machine share its cores. A launcher may have bound this process to fewer than its
+// share, which mpirun does by default.
+void share_cores(int launched) {
+  std::optional<int> here = count_in("OMPI_COMM_WORLD_LOCAL_SIZE");  // ranks on this machine
+  if (!here) here = count_in("MPI_LOCALNRANKS");
+  const int online = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  const int share = std::max(1, online / here.value_or(launched));
+  const int allowed = bound_cores();
+  if (allowed < share) {
+    log_warn(str("the launcher has bound this process to ", allowed, " of the machine's ", online,
+                 " cores; mpirun --bind-to none gives it its share of ", share));
+  }
+  if (std::getenv("OMP_NUM_THREADS") == nullptr) {
+    kernels::set_thread_count(std::min(share, kernels::thread_count()));
+  }
+}
 
 [[noreturn]] void strangers(int launched, std::string_view why) {
   throw CommError(str("distributed::init: launched as one of ", launched, " processes, but ", why,
@@ -84,6 +101,7 @@ ProcessGroup init(std::string_view backend, const CommOptions& options) {
     strangers(*launched, "this build has no MPI (configure with -DCROCUTA_MPI=ON)");
 #endif
   }
+  if (launched) share_cores(*launched);
   return ProcessGroup(make_self_backend(options));
 }
 

@@ -1,11 +1,15 @@
 // Which group a program gets, from the launcher's environment. What several processes get is in
 // test_mpi_failures.cpp.
+#include <sched.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "distributed/init.h"
+#include "framework/log.h"
 #include "tests/support/catch.h"
 
 namespace crocuta {
@@ -94,6 +98,30 @@ TEST_CASE("a launcher's count that is no number is an error") {
     CHECK_THAT(failure_of<CommError>("auto"),
                ContainsSubstring("'OMPI_COMM_WORLD_SIZE': expected a number of processes"));
   }
+}
+
+TEST_CASE("a process bound to less than its share of the cores is told so") {
+  if (sysconf(_SC_NPROCESSORS_ONLN) < 2) SKIP_TEST("one core cannot be divided");
+  cpu_set_t before, one;
+  REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  if (CPU_COUNT(&before) < 2) SKIP_TEST("this process is already bound to one core");
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &before)) continue;
+    CPU_SET(cpu, &one);
+    break;
+  }
+  std::string warnings;
+  set_log_sink([&](LogLevel, const std::string& line) { warnings += line; });
+  const Environment environment(Variables{{"OMPI_COMM_WORLD_SIZE", "1"}});
+  distributed::init();
+  CHECK(warnings == "");
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  distributed::init();
+  REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
+  set_log_sink({});
+  CHECK_THAT(warnings, ContainsSubstring("has bound this process to 1 of the machine's") &&
+                           ContainsSubstring("mpirun --bind-to none"));
 }
 
 TEST_CASE("collective checks follow the environment") {
