@@ -16,7 +16,9 @@ CROCUTA_INLINE void add_tap_groups(simd::Vector<accumulator_t<T>> (&sums)[J], co
   constexpr int W = simd::kLanes<accumulator_t<T>>;
   for (std::int64_t r = first; r < last; ++r) {
     V taps[Q];
-    simd::unroll<Q>([&](auto q) { taps[q] = simd::broadcast(filter.tap(first_tap + W * q + r)); });
+    simd::unroll<Q>([&](auto q) __attribute__((always_inline)) {
+      taps[q] = simd::broadcast(filter.tap(first_tap + W * q + r));
+    });
     simd::unroll<J + Q - 1>([&](auto m) __attribute__((always_inline)) {
       const V samples = simd::load(x + r + W * m);
       simd::unroll<Q>([&](auto q) __attribute__((always_inline)) {
@@ -39,7 +41,8 @@ CROCUTA_INLINE void add_taps(simd::Vector<accumulator_t<T>> (&sums)[J], const T*
     add_tap_groups<T, J, 4>(sums, x, filter, first_tap, 0, W);
   }
   const std::int64_t groups = count / W, rest = count % W;
-  const auto add = [&](auto q, std::int64_t first, std::int64_t last) {
+  const auto add = [&](auto q, std::int64_t first, std::int64_t last)
+      __attribute__((always_inline)) {
     add_tap_groups<T, J, q>(sums, x, filter, first_tap, first, last);
   };
   switch (groups) {
@@ -103,7 +106,9 @@ void correlate_tile(const Filter<T>& filter, const T* x, std::int64_t length, co
   if (a < b) add_taps<T, J>(sums, x + (begin + a - left), filter, a, b - a);
   add_border_taps<T, J>(sums, x, length, filter, begin, b, stop);
   const simd::Vector<A> offset = simd::broadcast(bias ? static_cast<A>(*bias) : A(0));
-  simd::unroll<J>([&](auto j) { simd::store(y + begin + j * W, sums[j] + offset); });
+  simd::unroll<J>([&](auto j) __attribute__((always_inline)) {
+    simd::store(y + begin + j * W, sums[j] + offset);
+  });
 }
 
 // y[begin, end) of a row.
@@ -166,7 +171,9 @@ void add_dweight(const T* x, const T* dy, std::int64_t length, std::int64_t left
             }
           });
         });
-    simd::unroll<R>([&](auto r) { sums[first_tap + r] += simd::sum<A>(products[r]); });
+    simd::unroll<R>([&](auto r) __attribute__((always_inline)) {
+      sums[first_tap + r] += simd::sum<A>(products[r]);
+    });
   }
   for (std::int64_t k = first_tap; k < first_tap + R; ++k) {
     const auto alone = [&](std::int64_t from, std::int64_t to) {

@@ -22,7 +22,8 @@ void correlate_short(const Filter<T>& filter, const T* x, std::int64_t length, c
 
   correlate_each(filter, x, length, bias, y, begin, low);
   V taps[K];
-  simd::unroll<K>([&](auto k) { taps[k] = simd::broadcast(filter.tap(k)); });
+  simd::unroll<K>([&](auto k)
+                      __attribute__((always_inline)) { taps[k] = simd::broadcast(filter.tap(k)); });
   const auto interior = [&](auto finish) __attribute__((always_inline)) {
     const T* first = x - filter.left;
     cover<W>(
@@ -75,7 +76,8 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
 
   alone(begin, low);
   V taps[K];
-  simd::unroll<K>([&](auto k) { taps[k] = simd::broadcast(back.tap(k)); });
+  simd::unroll<K>([&](auto k)
+                      __attribute__((always_inline)) { taps[k] = simd::broadcast(back.tap(k)); });
   const auto block = [&](std::int64_t from, std::int64_t to, auto with_dx)
       __attribute__((always_inline)) {
     V dweight[K] = {};  // in the order of the taps read backwards
@@ -104,7 +106,9 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
               add(dbias, dbias + simd::load(dy + s));
               if constexpr (with_dx) simd::store(dx + s, result);
             });
-    simd::unroll<K>([&](auto k) { sums[K - 1 - k] += simd::sum<A>(dweight[k]); });
+    simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
+      sums[K - 1 - k] += simd::sum<A>(dweight[k]);
+    });
     sums[K] += simd::sum<A>(dbias);
   };
   for (std::int64_t from = low; from < high;) {

@@ -83,7 +83,7 @@ CROCUTA_INLINE Mask<A> lanes_between(std::int64_t begin, std::int64_t end) {
 // a where the mask is true, else b. The value not chosen has no effect, be it NaN.
 template <class A>
 CROCUTA_INLINE Vector<A> select(Mask<A> mask, Vector<A> a, Vector<A> b) {
-  return (Vector<A>)((mask & (Mask<A>)a) | (~mask & (Mask<A>)b));
+  return mask ? a : b;
 }
 
 // a * b + c, rounded once if the machine can.
@@ -114,22 +114,27 @@ CROCUTA_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, V
 #endif
 }
 
+// The lower or (First = half the lanes) upper half of a vector.
+template <class A, int First, class V>
+CROCUTA_INLINE auto half_of(V v) {
+  return [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    return __builtin_shufflevector(v, v, (First + I)...);
+  }
+  (std::make_integer_sequence<int, static_cast<int>(sizeof(V) / sizeof(A) / 2)>{});
+}
+
 // The sum of all lanes, taken in double, halves added to halves.
 template <class A, int Bytes>
 CROCUTA_INLINE double sum_of(typename VectorOf<A, Bytes>::type v) {
-  if constexpr (Bytes == 2 * sizeof(double) && std::is_same_v<A, double>) {
-    return v[0] + v[1];
+  constexpr int kHalf = Bytes / static_cast<int>(sizeof(A)) / 2;
+  if constexpr (std::is_same_v<A, float>) {
+    using Wide = typename VectorOf<double, Bytes>::type;
+    return sum_of<double, Bytes>(__builtin_convertvector(half_of<A, 0>(v), Wide) +
+                                 __builtin_convertvector(half_of<A, kHalf>(v), Wide));
+  } else if constexpr (kHalf > 1) {
+    return sum_of<A, Bytes / 2>(half_of<A, 0>(v) + half_of<A, kHalf>(v));
   } else {
-    typename VectorOf<A, Bytes / 2>::type low, high;
-    std::memcpy(&low, &v, Bytes / 2);
-    std::memcpy(&high, reinterpret_cast<const char*>(&v) + Bytes / 2, Bytes / 2);
-    if constexpr (std::is_same_v<A, double>) {
-      return sum_of<double, Bytes / 2>(low + high);
-    } else {
-      using Wide = typename VectorOf<double, Bytes>::type;
-      return sum_of<double, Bytes>(__builtin_convertvector(low, Wide) +
-                                   __builtin_convertvector(high, Wide));
-    }
+    return v[0] + v[1];
   }
 }
 template <class A>
