@@ -1,80 +1,19 @@
 #include "framework/checkpoint.h"
 
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <functional>
 
 #include "framework/error.h"
-#include "framework/log.h"
-#include "framework/safetensors.h"
 #include "tests/support/catch.h"
+#include "tests/support/checkpoints.h"
 #include "tests/support/temporary_directory.h"
 
 using namespace crocuta;
-using test::TemporaryDirectory;
+using namespace crocuta::test;
 
 namespace {
-
-CheckpointContents contents(std::int64_t step) {
-  const auto value = static_cast<double>(step);
-  return {.step = step,
-          .configuration = std::string(64, 'c'),
-          .tensors = {{"model.safetensors", {{"w", tensor({value, 1})}}}},
-          .texts = {{"trainer.json", "{\"step\": " + std::to_string(step) + "}\n"}}};
-}
-
-// Where the thousands of writes and fsyncs below cost little, if there is such a place.
-std::string fast_parent() {
-  const bool has_memory = ::access("/dev/shm", W_OK | X_OK) == 0;
-  return has_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string();
-}
-
-// True if the checkpoint holds what contents(step) wrote.
-bool is_whole(const Checkpoint& checkpoint) {
-  const double value =
-      load_safetensors(checkpoint.path("model.safetensors")).tensors.at("w").to_vector<double>()[0];
-  return value == static_cast<double>(checkpoint.step) &&
-         read_file(checkpoint.path("trainer.json"), 100) ==
-             contents(checkpoint.step).texts.at("trainer.json") &&
-         checkpoint.configuration == std::string(64, 'c');
-}
-
-std::string read(const std::string& path) {
-  return read_file(path, 1 << 20);
-}
-void write(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
-}
-std::string step_path(const std::string& root, std::int64_t step) {
-  std::string digits = std::to_string(step);
-  while (digits.size() < 8) digits = "0" + digits;
-  return root + "/step-" + digits;
-}
-bool exists(const std::string& path) {
-  return file_kind(path) != FileKind::absent;
-}
-
-// Collects warnings while it lives.
-class Warnings {
- public:
-  Warnings() {
-    set_log_sink([this](LogLevel, const std::string& line) { lines.push_back(line); });
-  }
-  ~Warnings() { set_log_sink({}); }
-  std::vector<std::string> lines;
-};
-
-class Hook {
- public:
-  explicit Hook(FileHook hook) { set_file_hook(std::move(hook)); }
-  ~Hook() { set_file_hook({}); }
-};
 
 std::string refusal(const std::string& directory) {
   try {
@@ -329,116 +268,4 @@ TEST_CASE("names that are no plain file names are refused before anything is wri
   undefined.tensors["model.safetensors"]["w"] = Tensor();
   CHECK_THROWS_AS(store.save(undefined), ArgumentError);
   CHECK(list_directory(directory.path()) == std::vector<std::string>{"lock"});
-}
-
-namespace {
-
-// The saves during which something goes wrong: a new step that makes an old one be removed, and a
-// step that is there already, as the newest of two or alone.
-struct Scene {
-  const char* what;
-  std::vector<int> before;
-  int saved;
-};
-const std::vector<Scene> kScenes = {
-    {"a new step", {1, 2}, 3}, {"the same step again", {1, 2}, 2}, {"the only step again", {2}, 2}};
-
-// After the trouble a good checkpoint is found, no older than the newest there was.
-void check_loads(const std::string& root, const Scene& scene, int n) {
-  INFO(scene.what << ", call " << n);
-  const auto latest = load_latest(root);
-  REQUIRE(latest);
-  REQUIRE((latest->step == scene.before.back() || latest->step == scene.saved));
-  REQUIRE(is_whole(*latest));
-}
-
-// And the next save works and leaves nothing over.
-void check_saves(const CheckpointStore& store, const Scene& scene, int n) {
-  INFO(scene.what << ", call " << n);
-  Warnings warnings;
-  store.save(contents(9));
-  REQUIRE(load_latest(store.root())->step == 9);
-  const std::vector<std::string> names = list_directory(store.root());
-  REQUIRE(names.size() <= 3);
-  for (const std::string& name : names) {
-    REQUIRE((name == "lock" || name.starts_with("step-")));
-  }
-  REQUIRE(warnings.lines.empty());
-}
-
-// Saves with a disk on which the calls numbered by `fails` fail; returns the number of calls.
-int save_with_failures(const CheckpointStore& store, int step,
-                       const std::function<bool(int)>& fails) {
-  Warnings ignored;  // of old checkpoints that stay
-  int seen = 0;
-  const Hook hook([&](const char*, const std::string&) {
-    if (!fails(++seen)) return 0;
-    return seen % 2 ? EIO : ENOSPC;
-  });
-  try {
-    store.save(contents(step));
-  } catch (const IoError&) {
-  }
-  return seen;
-}
-
-}  // namespace
-
-TEST_CASE("an error at any system call of a save leaves a good checkpoint") {
-  // The disk recovers at once, or stays broken to the end of the save; the run goes on with the
-  // store it has, or another run opens the directory.
-  for (const Scene& scene : kScenes) {
-    for (const bool stays_broken : {false, true}) {
-      for (const bool goes_on : {false, true}) {
-        int calls = 0;
-        for (int n = 1; n <= calls + 1; ++n) {  // the last one meets no failure
-          const TemporaryDirectory directory(fast_parent());
-          {
-            const CheckpointStore store(directory.path(), 2);
-            for (const int step : scene.before) store.save(contents(step));
-            calls = save_with_failures(
-                store, scene.saved, [&](int call) { return stays_broken ? call >= n : call == n; });
-            check_loads(directory.path(), scene, n);
-            if (goes_on) check_saves(store, scene, n);
-          }
-          if (!goes_on) check_saves(CheckpointStore(directory.path(), 2), scene, n);
-        }
-        CHECK(calls > 20);
-      }
-    }
-  }
-}
-
-TEST_CASE("kill -9 at any system call of a save leaves a good checkpoint") {
-  for (const Scene& scene : kScenes) {
-    for (int n = 1;; ++n) {
-      const TemporaryDirectory directory(fast_parent());
-      {
-        const CheckpointStore store(directory.path(), 2);
-        for (const int step : scene.before) store.save(contents(step));
-      }
-      const pid_t child = ::fork();
-      REQUIRE(child >= 0);
-      if (child == 0) {
-        const CheckpointStore store(directory.path(), 2);
-        int seen = 0;
-        set_file_hook([&](const char*, const std::string&) {
-          if (++seen == n) ::raise(SIGKILL);
-          return 0;
-        });
-        store.save(contents(scene.saved));
-        ::_exit(0);
-      }
-      int status = 0;
-      REQUIRE(::waitpid(child, &status, 0) == child);
-      check_loads(directory.path(), scene, n);
-      check_saves(CheckpointStore(directory.path(), 2), scene, n);
-      const bool finished = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-      REQUIRE((finished || (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)));
-      if (finished) {
-        CHECK(n > 20);
-        break;
-      }
-    }
-  }
 }
