@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "tests/structure/source_tree.h"
 #include "tests/support/catch.h"
@@ -93,6 +94,27 @@ TEST_CASE("a misnamed, overlong or unguarded file is noticed") {
   CHECK(form_violations({"layers/a.cpp", std::vector<std::string>(401)}).size() == 1);
   CHECK(form_violations({"layers/a.h", {"// Text.", "", "#include <vector>"}}).size() == 1);
   CHECK(form_violations({"layers/a.h", {"// Text.", "#pragma once"}}).empty());
+}
+
+TEST_CASE("the quickstart in the README is that of the smoke test, word for word") {
+  // Indentation and the CHECKs apart.
+  const auto lines = [](const std::string& text) {
+    std::istringstream in(text);
+    std::string joined;
+    for (std::string line; std::getline(in, line);) {
+      const std::size_t begin = line.find_first_not_of(' ');
+      if (begin != line.npos && !line.substr(begin).starts_with("CHECK(")) {
+        joined += line.substr(begin) + "\n";
+      }
+    }
+    return joined;
+  };
+  const std::string readme = read("README.md");
+  const std::size_t begin = readme.find("```cpp\n");
+  REQUIRE(begin != readme.npos);
+  const std::string block = readme.substr(begin + 7, readme.find("```\n", begin + 7) - begin - 7);
+  REQUIRE(block.find("backward()") != block.npos);
+  CHECK(lines(read("tests/test_tiny.cpp")).find(lines(block)) != std::string::npos);
 }
 
 TEST_CASE("every test file is built and run") {
