@@ -14,22 +14,26 @@ namespace {
 
 using std::int64_t;
 
-// What a thread needs while it works on a channel: spectra and transforms of n complex numbers,
-// rows of L.
+// What a thread needs while it works on a channel: spectra of n pairs (real, imaginary), and rows
+// of n numbers, the input ones zero from L on.
 template <class R>
 struct Scratch {
-  R *kernel, *a, *b, *spectrum, *sum, *z, *dh;
+  R *kernel, *spectrum, *sum, *a, *b, *z, *dh, *conv;
 
   static int64_t aligned(int64_t elements) { return (elements + 15) / 16 * 16; }
-  static int64_t elements(int64_t n, int64_t L) { return 5 * aligned(2 * n) + 2 * aligned(L); }
+  static int64_t elements(int64_t n) { return 5 * aligned(2 * n) + 3 * aligned(n); }
 
   Scratch(R* memory, int64_t n, int64_t L) {
-    for (R** part : {&kernel, &a, &b, &spectrum, &sum}) {
+    for (R** part : {&kernel, &spectrum, &sum, &a, &b}) {
       *part = memory;
       memory += aligned(2 * n);
     }
-    z = memory;
-    dh = memory + aligned(L);
+    for (R** row : {&z, &dh, &conv}) {
+      *row = memory;
+      memory += aligned(n);
+    }
+    std::fill(z + L, z + n, R(0));
+    std::fill(dh + L, dh + n, R(0));
   }
 };
 
@@ -39,56 +43,40 @@ void for_each_channel(int64_t C, int64_t n, int64_t L, void* workspace, F&& f) {
   std::atomic<int64_t> threads = 0;
   parallel_for(C, 1, [&](int64_t begin, int64_t end) {
     const int64_t slot = threads.fetch_add(1, std::memory_order_relaxed);
-    const Scratch<R> scratch(static_cast<R*>(workspace) + slot * Scratch<R>::elements(n, L), n, L);
+    const Scratch<R> scratch(static_cast<R*>(workspace) + slot * Scratch<R>::elements(n), n, L);
     for (int64_t c = begin; c < end; ++c) f(c, scratch);
   });
 }
 
-// Loops over a row's pairs (real, imaginary). No two arrays of a call overlap, which is said by
-// __restrict: with so many of them the compiler would give up on checking, and on vectorising.
-template <class R>
-struct Row {
-  const RightAngleFft<R>& fft;
-  int64_t L;
+// No two arrays of a call below overlap, which is said by __restrict: with so many of them the
+// compiler would give up on checking, and on vectorising.
 
-  // a = x * weights * scale, padded with zeros.
-  void weigh(const R* __restrict x, R scale, R* __restrict a) const {
-    const R* __restrict w = fft.weights();
-    for (int64_t j = 0; j < L; ++j) {
-      const R value = x[j] * scale;
-      a[2 * j] = value * w[2 * j];
-      a[2 * j + 1] = value * w[2 * j + 1];
-    }
-    std::fill(a + 2 * L, a + 2 * fft.n(), R(0));
+// out = x * y on n pairs (real, imaginary)
+template <class R>
+void multiply(int64_t n, const R* __restrict x, const R* __restrict y, R* __restrict out) {
+  for (int64_t j = 0; j < 2 * n; j += 2) {
+    out[j] = x[j] * y[j] - x[j + 1] * y[j + 1];
+    out[j + 1] = x[j] * y[j + 1] + x[j + 1] * y[j];
   }
-  // Calls store(j, x[j]) for the row x whose weighted form is `a`, j < L.
-  template <class F>
-  void unweigh(const R* __restrict a, F&& store) const {
-    const R* __restrict w = fft.weights();
-    for (int64_t j = 0; j < L; ++j) store(j, a[2 * j] * w[2 * j] + a[2 * j + 1] * w[2 * j + 1]);
+}
+
+// out = x * conj(y)
+template <class R>
+void correlate(int64_t n, const R* __restrict x, const R* __restrict y, R* __restrict out) {
+  for (int64_t j = 0; j < 2 * n; j += 2) {
+    out[j] = x[j] * y[j] + x[j + 1] * y[j + 1];
+    out[j + 1] = x[j + 1] * y[j] - x[j] * y[j + 1];
   }
-  // out = x * y
-  void multiply(const R* __restrict x, const R* __restrict y, R* __restrict out) const {
-    for (int64_t j = 0; j < 2 * fft.n(); j += 2) {
-      out[j] = x[j] * y[j] - x[j + 1] * y[j + 1];
-      out[j + 1] = x[j] * y[j + 1] + x[j + 1] * y[j];
-    }
+}
+
+// sum += x * conj(y)
+template <class R>
+void correlate_add(int64_t n, const R* __restrict x, const R* __restrict y, R* __restrict sum) {
+  for (int64_t j = 0; j < 2 * n; j += 2) {
+    sum[j] += x[j] * y[j] + x[j + 1] * y[j + 1];
+    sum[j + 1] += x[j + 1] * y[j] - x[j] * y[j + 1];
   }
-  // out = x * conj(y)
-  void correlate(const R* __restrict x, const R* __restrict y, R* __restrict out) const {
-    for (int64_t j = 0; j < 2 * fft.n(); j += 2) {
-      out[j] = x[j] * y[j] + x[j + 1] * y[j + 1];
-      out[j + 1] = x[j + 1] * y[j] - x[j] * y[j + 1];
-    }
-  }
-  // sum += x * conj(y)
-  void correlate_add(const R* __restrict x, const R* __restrict y, R* __restrict sum) const {
-    for (int64_t j = 0; j < 2 * fft.n(); j += 2) {
-      sum[j] += x[j] * y[j] + x[j + 1] * y[j + 1];
-      sum[j + 1] += x[j + 1] * y[j] - x[j] * y[j + 1];
-    }
-  }
-};
+}
 
 template <class R>
 R dot(int64_t n, const R* x, const R* y) {
@@ -130,27 +118,35 @@ void load(int64_t L, const T* __restrict x, const T* __restrict gate, R* __restr
   }
 }
 
-// y = (conv + d * z) * gate, where `a` is conv in weighted form.
+// y = (conv + d * z) * gate
 template <bool Gated, class T, class R>
-void store(const Row<R>& row, const R* a, R d, const R* __restrict z, const T* __restrict gate,
-           T* __restrict y) {
-  row.unweigh(a, [=](int64_t j, R conv) {
-    R h = conv + d * z[j];
+void store(int64_t L, const R* __restrict conv, R d, const R* __restrict z,
+           const T* __restrict gate, T* __restrict y) {
+  for (int64_t j = 0; j < L; ++j) {
+    R h = conv[j] + d * z[j];
     if constexpr (Gated) h *= static_cast<R>(gate[j]);
     y[j] = T(h);
-  });
+  }
 }
 
-// dgate = dz * v and dv = dz * gate, where dz = corr + d * dh and `a` is corr in weighted form.
+// dgate = dz * v and dv = dz * gate, where dz = corr + d * dh.
 template <class T, class R>
-void store_gate_gradients(const Row<R>& row, const R* a, R d, const R* __restrict dh,
+void store_gate_gradients(int64_t L, const R* __restrict corr, R d, const R* __restrict dh,
                           const T* __restrict v, const T* __restrict gate, T* __restrict dgate,
                           T* __restrict dv) {
-  row.unweigh(a, [=](int64_t j, R corr) {
-    const R dz = corr + d * dh[j];
+  for (int64_t j = 0; j < L; ++j) {
+    const R dz = corr[j] + d * dh[j];
     dgate[j] = T(dz * static_cast<R>(v[j]));
     dv[j] = T(dz * static_cast<R>(gate[j]));
-  });
+  }
+}
+
+// The spectrum of a channel's kernel, divided by n to make up for the inverse transforms.
+template <class R>
+void transform_kernel(const RightAngleFft<R>& fft, int64_t L, const R* k, const Scratch<R>& s) {
+  const R scale = R(1) / static_cast<R>(fft.n());
+  for (int64_t j = 0; j < L; ++j) s.z[j] = k[j] * scale;
+  fft.forward(s.z, s.a, s.kernel);
 }
 
 template <bool Gated, class T, class R>
@@ -158,19 +154,17 @@ void forward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* s
              void* workspace) {
   if (B == 0 || L == 0) return;
   const RightAngleFft<R>& fft = right_angle_fft<R>(L);
-  const Row<R> row{fft, L};
-  for_each_channel<R>(C, fft.n(), L, workspace, [&](int64_t c, const Scratch<R>& s) {
-    row.weigh(k + c * L, R(1) / static_cast<R>(fft.n()), s.a);
-    fft.forward(s.a, s.kernel);
+  const int64_t n = fft.n();
+  for_each_channel<R>(C, n, L, workspace, [&](int64_t c, const Scratch<R>& s) {
+    transform_kernel(fft, L, k + c * L, s);
     const R d = skip == nullptr ? R(0) : skip[c];
     for (int64_t b = 0; b < B; ++b) {
       const Streams<const T> in = streams<Gated>(x, C, L, b, c);
       load<Gated>(L, in.v, in.gate, s.z);
-      row.weigh(s.z, R(1), s.a);
-      fft.forward(s.a, s.b);
-      row.multiply(s.b, s.kernel, s.a);
-      fft.inverse(s.a, s.b);
-      store<Gated>(row, s.b, d, s.z, in.outer, y + (b * C + c) * L);
+      fft.forward(s.z, s.a, s.spectrum);
+      multiply(n, s.spectrum, s.kernel, s.b);
+      fft.inverse(s.b, s.a, s.conv);
+      store<Gated>(L, s.conv, d, s.z, in.outer, y + (b * C + c) * L);
     }
   });
 }
@@ -183,13 +177,11 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
     return;
   }
   const RightAngleFft<R>& fft = right_angle_fft<R>(L);
-  const Row<R> row{fft, L};
-  const R scale = R(1) / static_cast<R>(fft.n());
+  const int64_t n = fft.n();
   const bool want_outer = Gated && dx != nullptr;
-  for_each_channel<R>(C, fft.n(), L, workspace, [&](int64_t c, const Scratch<R>& s) {
-    row.weigh(k + c * L, scale, s.a);
-    fft.forward(s.a, s.kernel);
-    std::fill(s.sum, s.sum + 2 * fft.n(), R(0));
+  for_each_channel<R>(C, n, L, workspace, [&](int64_t c, const Scratch<R>& s) {
+    transform_kernel(fft, L, k + c * L, s);
+    std::fill(s.sum, s.sum + 2 * n, R(0));
     const R d = skip == nullptr ? R(0) : skip[c];
     double skip_sum = 0;
     for (int64_t b = 0; b < B; ++b) {
@@ -199,31 +191,28 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
       load<Gated>(L, in.v, in.gate, s.z);
       load<Gated>(L, dy_row, in.outer, s.dh);
       skip_sum += static_cast<double>(dot(L, s.dh, s.z));
-      if (dk != nullptr || want_outer) {
-        row.weigh(s.z, R(1), s.a);
-        fft.forward(s.a, s.spectrum);
-      }
+      if (dk != nullptr || want_outer) fft.forward(s.z, s.a, s.spectrum);
       if (want_outer) {
-        row.multiply(s.spectrum, s.kernel, s.a);
-        fft.inverse(s.a, s.b);
-        store<true>(row, s.b, d, s.z, dy_row, out.outer);
+        multiply(n, s.spectrum, s.kernel, s.b);
+        fft.inverse(s.b, s.a, s.conv);
+        store<true>(L, s.conv, d, s.z, dy_row, out.outer);
       }
-      row.weigh(s.dh, R(1), s.a);
-      fft.forward(s.a, s.b);
-      if (dk != nullptr) row.correlate_add(s.b, s.spectrum, s.sum);
+      if (dk == nullptr && dx == nullptr) continue;
+      fft.forward(s.dh, s.a, s.b);
+      if (dk != nullptr) correlate_add(n, s.b, s.spectrum, s.sum);
       if (dx == nullptr) continue;
-      row.correlate(s.b, s.kernel, s.a);
-      fft.inverse(s.a, s.b);
+      correlate(n, s.b, s.kernel, s.spectrum);
+      fft.inverse(s.spectrum, s.a, s.conv);
       if constexpr (Gated) {
-        store_gate_gradients(row, s.b, d, s.dh, in.v, in.gate, out.gate, out.v);
+        store_gate_gradients(L, s.conv, d, s.dh, in.v, in.gate, out.gate, out.v);
       } else {
-        store<false, T>(row, s.b, d, s.dh, nullptr, out.v);
+        store<false, T>(L, s.conv, d, s.dh, nullptr, out.v);
       }
     }
     if (dskip != nullptr) dskip[c] = static_cast<R>(skip_sum);
     if (dk == nullptr) return;
-    fft.inverse(s.sum, s.a);
-    row.unweigh(s.a, [out = dk + c * L, scale](int64_t j, R corr) { out[j] = corr * scale; });
+    fft.inverse(s.sum, s.a, s.conv);
+    for (int64_t j = 0; j < L; ++j) dk[c * L + j] = s.conv[j] / static_cast<R>(n);
   });
 }
 }  // namespace
@@ -231,8 +220,8 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
 template <class Device, class T>
 std::size_t fft_conv_workspace_bytes(int64_t, int64_t, int64_t L) {
   using R = accumulator_t<T>;
-  return sizeof(R) * static_cast<std::size_t>(thread_count() *
-                                              Scratch<R>::elements(right_angle_fft_size(L), L));
+  return sizeof(R) *
+         static_cast<std::size_t>(thread_count() * Scratch<R>::elements(right_angle_fft_size(L)));
 }
 
 template <class Device, class T>

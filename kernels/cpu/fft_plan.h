@@ -7,6 +7,9 @@
 // the spectrum needs no untangling. (Crandall and Fagin, "Discrete weighted transforms and
 // large-integer arithmetic", Math. Comp. 62, 1994.) With a conjugated factor the same holds for
 // correlations, which is what the gradients are.
+//
+// Long rows are first reduced modulo the four factors x^(n/4) - r, r^4 = i, in the pass that scales
+// them: four short transforms that fit the first-level cache take less time than FFTW's long one.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +17,8 @@
 
 namespace crocuta::kernels {
 
-// Transforms of `n` complex numbers, which are stored as pairs (real, imaginary). Neither direction
-// scales, so that both together multiply by n.
+// From n real numbers to a spectrum of n complex ones, stored as pairs (real, imaginary), and back.
+// Spectra are only good for multiplying: their order is FFTW's for one factor after the other.
 template <class R>
 class RightAngleFft {
  public:
@@ -25,17 +28,16 @@ class RightAngleFft {
   RightAngleFft& operator=(const RightAngleFft&) = delete;
 
   std::int64_t n() const { return n_; }
-  // w^j, j < n.
-  const R* weights() const { return weights_.data(); }
 
-  // `in` and `out` [n] are different arrays aligned to 64 bytes; `in` may be overwritten. Safe to
-  // call from many threads.
-  void forward(R* in, R* out) const;
-  void inverse(R* in, R* out) const;
+  // x [n] → spectrum [n pairs]. All arrays are different and aligned to 64 bytes; scratch holds n
+  // pairs. Safe to call from many threads, as is inverse().
+  void forward(const R* x, R* scratch, R* spectrum) const;
+  // n times the x that has this spectrum, which is overwritten.
+  void inverse(R* spectrum, R* scratch, R* x) const;
 
  private:
-  std::int64_t n_;
-  std::vector<R> weights_;
+  std::int64_t n_, factors_, leaf_;  // n = factors * leaf
+  std::vector<R> weights_;           // [factors, leaf] pairs
   void* forward_;
   void* inverse_;
 };

@@ -193,6 +193,14 @@ TEST_CASE("the convolution and its gradients match the sums that define them") {
   }
 }
 
+TEST_CASE("rows that are cut in four match the sums too") {
+  for (const bool gated : {false, true}) {
+    check<float>(gated, 2, 1, 2561);  // the least, n = 4096
+    check<double>(gated, 1, 1, 4096);
+    check<double>(gated, 1, 2, 4099);
+  }
+}
+
 TEST_CASE("long rows keep the promised accuracy") {
   // A kernel of two taps, so that the reference is cheap: 1e-4 relative in float32, 1e-10 in
   // float64.
