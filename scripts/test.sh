@@ -5,6 +5,7 @@
 # `N passed, N failed, N skipped`. Presets: cpu (the default), debug, asan, tsan.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/quietly.sh
 preset=cpu
 if (($#)) && [[ $1 != -* ]]; then
   preset=$1
@@ -15,17 +16,6 @@ jobs=$(nproc)
 
 scripts/deps.sh --tests
 
-# Shows the output of a command only if it fails, except on a terminal.
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-quietly() {
-  if [[ -t 1 ]]; then
-    "$@"
-  elif ! "$@" >"$log" 2>&1; then
-    cat "$log" >&2
-    return 1
-  fi
-}
 quietly cmake --preset "$preset" -DCROCUTA_TESTS=ON "$@"
 start=$SECONDS
 quietly cmake --build "$build" --parallel "$jobs"
