@@ -181,7 +181,7 @@ CROCUTA_HOST_DEVICE inline double tanh(double x) {
 // 1 / (1 + e^-x), without overflow on either side.
 template <class T>
 CROCUTA_HOST_DEVICE T sigmoid(T x) {
-  const T e = exp(x < T(0) ? x : -x);
+  const T e = exp(-std::fabs(x));
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
@@ -192,7 +192,7 @@ struct SigmoidPair {
 };
 template <class T>
 CROCUTA_HOST_DEVICE SigmoidPair<T> sigmoid_pair(T x) {
-  const T e = exp(x < T(0) ? x : -x);
+  const T e = exp(-std::fabs(x));
   const T larger = T(1) / (T(1) + e), smaller = e * larger;
   return {x < T(0) ? smaller : larger, x < T(0) ? larger : smaller};
 }
