@@ -138,6 +138,24 @@ TEST_CASE("mean over dimensions") {
         60000);  // the sum is infinite
 }
 
+TEST_CASE("sum_to undoes a broadcast") {
+  const auto check_sum_to = [](const Shape& from, const Shape& to, const std::vector<int>& dims) {
+    check_op({.name = str("sum_to", to_string(from), to_string(to)),
+              .fn = [=](const std::vector<Tensor>& x) { return sum_to(x[0], to); },
+              .oracle =
+                  [=](const std::vector<Tensor>& x) {
+                    return reshape(fold(dims, true, 0, plus)(x), to);
+                  },
+              .inputs = {sample(from)},
+              .scale = 8});
+  };
+  check_sum_to({2, 3, 4}, {4}, {0, 1});
+  check_sum_to({2, 3, 4}, {2, 1, 4}, {1});
+  check_sum_to({2, 3, 4}, {3, 1}, {0, 2});
+  check_sum_to({2, 3, 4}, {}, {0, 1, 2});
+  check_sum_to({2, 3}, {2, 3}, {});
+}
+
 TEST_CASE("max along each dimension, its gradient going to the largest") {
   for (int dim = 0; dim < 3; ++dim) {
     for (const Shape& shape : {Shape{3, 4, 5}, Shape{1, 17, 2}, Shape{2, 1, 33}, Shape{0, 3, 4}}) {
