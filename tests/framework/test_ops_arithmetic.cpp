@@ -114,6 +114,19 @@ TEST_CASE("numbers mix with tensors through the operators") {
       "-x", [](const Tensors& x) { return -x[0]; }, [](double x) { return -x; });
 }
 
+TEST_CASE("affine scales and shifts, neg changes the sign") {
+  check_op({.name = "affine",
+            .fn = [](const std::vector<Tensor>& x) { return affine(x[0], -2.5, 0.75); },
+            .oracle = apply([](double x) { return -2.5 * x + 0.75; }),
+            .inputs = {sample({5, 7})},
+            .scale = 6});
+  check_op({.name = "neg",
+            .fn = [](const std::vector<Tensor>& x) { return neg(x[0]); },
+            .oracle = apply([](double x) { return -x; }),
+            .inputs = {sample({5, 7})},
+            .rounding = 1});
+}
+
 TEST_CASE("operands that do not match are refused") {
   const Tensor a = zeros({2, 3});
   for (const Arithmetic& op : kOps) {
