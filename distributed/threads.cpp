@@ -233,11 +233,20 @@ void run_ranks(int ranks, const std::function<void(const ProcessGroup&)>& body,
   const int threads_each = options.threads_per_rank > 0 ? options.threads_per_rank : share;
 
   std::vector<std::jthread> threads;
-  for (int r = 0; r < ranks; ++r) {
-    threads.emplace_back([&, r] {
-      kernels::set_thread_count(threads_each);
-      run_rank(job, hub, r, body, options);
-    });
+  try {
+    for (int r = 0; r < ranks; ++r) {
+      threads.emplace_back([&, r] {
+        kernels::set_thread_count(threads_each);
+        run_rank(job, hub, r, body, options);
+      });
+    }
+  } catch (...) {  // no more threads to be had: the ranks that run must not wait for the others
+    const std::lock_guard lock(job->mutex);
+    job->first_error = std::current_exception();
+    job->failure =
+        str("run_ranks: could not start rank ", threads.size(), ": ", message_of(job->first_error));
+    job->unfinished -= ranks - static_cast<int>(threads.size());
+    job->changed.notify_all();
   }
   wait_for_all(*job, options);
   threads.clear();  // joins
