@@ -1,3 +1,4 @@
+#include "kernels/cpu/cache.h"
 #include "kernels/cpu/depthwise_conv1d_long.h"
 #include "kernels/cpu/depthwise_conv1d_short.h"
 #include "kernels/cpu/parallel.h"
@@ -13,7 +14,7 @@ namespace {
 
 template <class T>
 using RowKernel = void (*)(const Filter<T>&, const T*, const T*, std::int64_t, T*, double*,
-                           std::int64_t, std::int64_t);
+                           std::int64_t, std::int64_t, bool);
 
 template <class T>
 RowKernel<T> choose_row_kernel(std::int64_t taps) {
@@ -71,6 +72,8 @@ void backward_rows(const DepthwiseConv1dShape& shape, const Units& units, const 
                    const T* weight, const T* dy, T* dx, double* sums) {
   const std::int64_t L = shape.length, K = shape.kernel_size;
   const RowKernel<T> kernel = choose_row_kernel<T>(K);
+  const std::int64_t samples = shape.batch * shape.channels * L;
+  const bool streaming = exceeds_caches(3 * samples * static_cast<std::int64_t>(sizeof(T)));
   const auto run = [&](std::int64_t unit) {
     const std::int64_t first = unit / units.parts * units.chunk, part = unit % units.parts;
     const std::int64_t last = std::min(first + units.chunk, shape.channels);
@@ -83,15 +86,15 @@ void backward_rows(const DepthwiseConv1dShape& shape, const Units& units, const 
         const Filter<T> filter{weight + g * K, 1, K, shape.left_padding};
         kernel(filter, x + row, dy + row, L, dx ? dx + row : nullptr,
                unit_sums + (g - shape.group(first)) * (K + 1), units.tiles.begin(tile),
-               units.tiles.end(tile));
+               units.tiles.end(tile), streaming);
       }
     }
   };
-  const std::int64_t unit_samples =
-      shape.batch * shape.channels * L / std::max<std::int64_t>(units.count(), 1);
+  const std::int64_t unit_samples = samples / std::max<std::int64_t>(units.count(), 1);
   parallel_for(units.count(), 16384 / (unit_samples * std::min<std::int64_t>(K, 64) + 1) + 1,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t unit = begin; unit < end; ++unit) run(unit);
+                 if (streaming) simd::end_stream();
                });
 }
 

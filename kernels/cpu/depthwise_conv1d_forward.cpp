@@ -1,3 +1,4 @@
+#include "kernels/cpu/cache.h"
 #include "kernels/cpu/depthwise_conv1d_long.h"
 #include "kernels/cpu/depthwise_conv1d_short.h"
 #include "kernels/cpu/parallel.h"
@@ -8,7 +9,7 @@ namespace {
 
 template <class T>
 using RowKernel = void (*)(const Filter<T>&, const T*, std::int64_t, const T*, T*, std::int64_t,
-                           std::int64_t);
+                           std::int64_t, bool);
 
 template <class T>
 RowKernel<T> choose_row_kernel(std::int64_t taps) {
@@ -41,18 +42,19 @@ void correlate_rows(const DepthwiseConv1dShape& shape, const T* in, const T* wei
   const std::int64_t L = shape.length, K = shape.kernel_size;
   const RowTiles tiles(L);
   const RowKernel<T> kernel = choose_row_kernel<T>(K);
+  const std::int64_t rows = shape.batch * shape.channels;
+  const bool streaming = exceeds_caches(2 * rows * L * static_cast<std::int64_t>(sizeof(T)));
   const std::int64_t grain = 32768 / (tiles.tile * std::min<std::int64_t>(K, 64) + 1) + 1;
-  parallel_for(shape.batch * shape.channels * tiles.count, grain,
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t unit = first; unit < last; ++unit) {
-                   const std::int64_t row = unit / tiles.count, tile = unit % tiles.count;
-                   const std::int64_t g = shape.group(row % shape.channels);
-                   const Filter<T> filter{weight + g * K, 1, K, shape.left_padding};
-                   kernel(backwards ? filter.backwards() : filter, in + row * L, L,
-                          bias ? bias + g : nullptr, out + row * L, tiles.begin(tile),
-                          tiles.end(tile));
-                 }
-               });
+  parallel_for(rows * tiles.count, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t unit = first; unit < last; ++unit) {
+      const std::int64_t row = unit / tiles.count, tile = unit % tiles.count;
+      const std::int64_t g = shape.group(row % shape.channels);
+      const Filter<T> filter{weight + g * K, 1, K, shape.left_padding};
+      kernel(backwards ? filter.backwards() : filter, in + row * L, L, bias ? bias + g : nullptr,
+             out + row * L, tiles.begin(tile), tiles.end(tile), streaming);
+    }
+    if (streaming) simd::end_stream();
+  });
 }
 
 }  // namespace

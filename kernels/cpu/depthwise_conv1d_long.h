@@ -111,10 +111,10 @@ void correlate_tile(const Filter<T>& filter, const T* x, std::int64_t length, co
   });
 }
 
-// y[begin, end) of a row.
+// y[begin, end) of a row. There is nothing to be gained from streaming.
 template <class T>
 void correlate_long(const Filter<T>& filter, const T* x, std::int64_t length, const T* bias, T* y,
-                    std::int64_t begin, std::int64_t end) {
+                    std::int64_t begin, std::int64_t end, bool /*streaming*/) {
   constexpr std::int64_t W = simd::kLanes<accumulator_t<T>>;
   if (end - begin < W) return correlate_each(filter, x, length, bias, y, begin, end);
   const std::int64_t right = filter.count - 1 - filter.left;
@@ -191,10 +191,10 @@ void add_dweight(const T* x, const T* dy, std::int64_t length, std::int64_t left
 // sums[0, K) = dweight and sums[K] = dbias.
 template <class T>
 void backward_long(const Filter<T>& filter, const T* x, const T* dy, std::int64_t length, T* dx,
-                   double* sums, std::int64_t begin, std::int64_t end) {
+                   double* sums, std::int64_t begin, std::int64_t end, bool streaming) {
   constexpr int R = 8;
   const std::int64_t K = filter.count;
-  if (dx) correlate_long<T>(filter.backwards(), dy, length, nullptr, dx, begin, end);
+  if (dx) correlate_long<T>(filter.backwards(), dy, length, nullptr, dx, begin, end, streaming);
   for (std::int64_t from = begin; from < end; from += kDepthwiseBlock) {
     const std::int64_t to = std::min(end, from + kDepthwiseBlock);
     std::int64_t k = 0;

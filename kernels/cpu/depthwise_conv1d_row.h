@@ -88,6 +88,14 @@ struct RowTiles {
   std::int64_t length, count, tile = 0;
 };
 
+// True if vectors from `aligned` on can be streamed to p: whole ones, on their boundaries.
+template <class T>
+CROCUTA_INLINE bool can_stream(const T* p, std::int64_t aligned, std::int64_t end) {
+  return simd::kCanStream && std::is_same_v<T, accumulator_t<T>> &&
+         reinterpret_cast<std::uintptr_t>(p + aligned) % simd::kBytes == 0 &&
+         aligned + simd::kLanes<accumulator_t<T>> <= end;
+}
+
 // The first t >= begin at which p + t is aligned for whole vectors of Bytes bytes.
 template <int Bytes, class T>
 CROCUTA_INLINE std::int64_t first_aligned(const T* p, std::int64_t begin) {

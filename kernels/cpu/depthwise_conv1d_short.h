@@ -8,10 +8,15 @@ namespace crocuta::kernels {
 
 inline constexpr int kShortFilter = 8;
 
-// y[begin, end) of a row.
+// What becomes of a vector of results.
+enum class Write { kNothing, kStore, kStream };
+template <Write W>
+using WriteTag = std::integral_constant<Write, W>;
+
+// y[begin, end) of a row; past the caches if `streaming`.
 template <class T, int K>
 void correlate_short(const Filter<T>& filter, const T* x, std::int64_t length, const T* bias, T* y,
-                     std::int64_t begin, std::int64_t end) {
+                     std::int64_t begin, std::int64_t end, bool streaming) {
   using A = accumulator_t<T>;
   using V = simd::Vector<A>;
   constexpr int W = simd::kLanes<A>;
@@ -24,36 +29,50 @@ void correlate_short(const Filter<T>& filter, const T* x, std::int64_t length, c
   V taps[K];
   simd::unroll<K>([&](auto k)
                       __attribute__((always_inline)) { taps[k] = simd::broadcast(filter.tap(k)); });
-  const auto interior = [&](auto finish) __attribute__((always_inline)) {
+  const std::int64_t aligned = first_aligned<W * sizeof(T)>(y, low);
+  const auto interior = [&](auto finish, auto write) __attribute__((always_inline)) {
     const T* first = x - filter.left;
     cover<W>(
-        low, high, first_aligned<W * sizeof(T)>(y, low),
-        [&](std::int64_t t, std::int64_t, std::int64_t, auto) __attribute__((always_inline)) {
+        low, high, aligned,
+        [&](std::int64_t t, std::int64_t, std::int64_t, auto whole) __attribute__((always_inline)) {
           V sum = {};
           simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
             sum = simd::multiply_add(taps[k], simd::load(first + t + k), sum);
           });
-          simd::store(y + t, finish(sum));
+          if constexpr (whole && write == Write::kStream) {
+            simd::stream(y + t, finish(sum));
+          } else {
+            simd::store(y + t, finish(sum));
+          }
         });
   };
-  if (bias) {
-    const V offset = simd::broadcast(static_cast<A>(*bias));
-    interior([&](V sum) __attribute__((always_inline)) { return sum + offset; });
+  const auto finished = [&](auto write) __attribute__((always_inline)) {
+    if (bias) {
+      const V offset = simd::broadcast(static_cast<A>(*bias));
+      interior(
+          [&](V sum) __attribute__((always_inline)) { return sum + offset; }, write);
+    } else {
+      interior(
+          [](V sum) __attribute__((always_inline)) { return sum; }, write);
+    }
+  };
+  if (streaming && can_stream(y, aligned, high)) {
+    finished(WriteTag<Write::kStream>{});
   } else {
-    interior([](V sum) __attribute__((always_inline)) { return sum; });
+    finished(WriteTag<Write::kStore>{});
   }
   correlate_each(filter, x, length, bias, y, high, end);
 }
 
-// dx[begin, end) of a row (unless dx is null), and what the samples x[begin, end) add to
-// sums[0, K) = dweight and sums[K] = dbias. Since
+// dx[begin, end) of a row (unless dx is null; past the caches if `streaming`), and what the samples
+// x[begin, end) add to sums[0, K) = dweight and sums[K] = dbias. Since
 //
 //   dx[s] = sum_k tap(k) dy[s - k + left]     dweight[k] = sum_s x[s] dy[s - k + left],
 //
 // one read of dy serves both.
 template <class T, int K>
 void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64_t length, T* dx,
-                    double* sums, std::int64_t begin, std::int64_t end) {
+                    double* sums, std::int64_t begin, std::int64_t end, bool streaming) {
   using A = accumulator_t<T>;
   using V = simd::Vector<A>;
   constexpr int W = simd::kLanes<A>;
@@ -78,14 +97,15 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
   V taps[K];
   simd::unroll<K>([&](auto k)
                       __attribute__((always_inline)) { taps[k] = simd::broadcast(back.tap(k)); });
-  const auto block = [&](std::int64_t from, std::int64_t to, auto with_dx)
+  const auto round_up = [](std::int64_t s) { return (s + W - 1) / W * W; };
+  const auto block = [&](std::int64_t from, std::int64_t to, auto write)
       __attribute__((always_inline)) {
     V dweight[K] = {};  // in the order of the taps read backwards
     V dbias = {};
     // Aligned by place, not by address: which lane a product falls to must not depend on the
     // latter.
     cover<W>(
-        from, to, (from + W - 1) / W * W,
+        from, to, round_up(from),
         [&](std::int64_t s, std::int64_t first, std::int64_t last, auto whole)
             __attribute__((always_inline)) {
               const V sample = simd::load(x + s);
@@ -104,7 +124,11 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
                 add(dweight[k], simd::multiply_add(sample, gradient, dweight[k]));
               });
               add(dbias, dbias + simd::load(dy + s));
-              if constexpr (with_dx) simd::store(dx + s, result);
+              if constexpr (whole && write == Write::kStream) {
+                simd::stream(dx + s, result);
+              } else if constexpr (write != Write::kNothing) {
+                simd::store(dx + s, result);
+              }
             });
     simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
       sums[K - 1 - k] += simd::sum<A>(dweight[k]);
@@ -112,12 +136,15 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
     sums[K] += simd::sum<A>(dbias);
   };
   for (std::int64_t from = low; from < high;) {
-    // The last block takes what would be too short for a vector.
-    const std::int64_t to = high - from < kDepthwiseBlock + W ? high : from + kDepthwiseBlock;
-    if (dx) {
-      block(from, to, std::true_type{});
+    // Blocks end on a vector's boundary; the last takes what would be too short for a vector.
+    const std::int64_t to =
+        high - from < kDepthwiseBlock + W ? high : (from + kDepthwiseBlock) / W * W;
+    if (!dx) {
+      block(from, to, WriteTag<Write::kNothing>{});
+    } else if (streaming && can_stream(dx, round_up(from), to)) {
+      block(from, to, WriteTag<Write::kStream>{});
     } else {
-      block(from, to, std::false_type{});
+      block(from, to, WriteTag<Write::kStore>{});
     }
     from = to;
   }

@@ -195,4 +195,31 @@ CROCUTA_INLINE void store(T* p, Vector<accumulator_t<T>> v) {
   }
 }
 
+// True where stream() writes past the caches.
+#if defined(__AVX__)
+inline constexpr bool kCanStream = true;
+#else
+inline constexpr bool kCanStream = false;
+#endif
+
+// As store() of float or double, to an address aligned to kBytes, past the caches. Other threads
+// see it after end_stream().
+CROCUTA_INLINE void stream(void* p, Vector<float> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(static_cast<float*>(p), (__m512)v);
+#elif defined(__AVX__)
+  _mm256_stream_ps(static_cast<float*>(p), (__m256)v);
+#else
+  std::memcpy(p, &v, sizeof v);
+#endif
+}
+CROCUTA_INLINE void stream(void* p, Vector<double> v) {
+  stream(p, (Vector<float>)v);
+}
+inline void end_stream() {
+#if defined(__AVX__)
+  _mm_sfence();
+#endif
+}
+
 }  // namespace crocuta::kernels::simd

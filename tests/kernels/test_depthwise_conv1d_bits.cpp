@@ -172,6 +172,28 @@ TEST_CASE("bits do not depend on the alignment of the data") {
   }
 }
 
+TEST_CASE("results too large for the caches have the bits of small ones") {
+#if defined(_OPENMP)
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);  // whose share of the caches is smallest
+#endif
+  const DepthwiseConv1dShape shape{1, 3504, 2003, 4, 2, 0, 1, 3504};
+  const auto in = normal_inputs<float>(shape, 13);
+  const auto large = run(in);
+#if defined(_OPENMP)
+  omp_set_num_threads(before);
+#endif
+  for (std::int64_t first = 0; first < shape.channels; first += 438) {
+    const auto small = run(slice(in, first, 438));
+    const auto* y = large.y.data() + first * shape.length;
+    const auto* dx = large.dx.data() + first * shape.length;
+    CHECK(std::memcmp(small.y.data(), y, small.y.size() * sizeof(float)) == 0);
+    CHECK(std::memcmp(small.dx.data(), dx, small.dx.size() * sizeof(float)) == 0);
+    CHECK(std::memcmp(small.dweight.data() + first * 4, large.dweight.data() + first * 4,
+                      438 * 4 * sizeof(float)) == 0);
+  }
+}
+
 TEST_CASE("each gradient is the same, wanted alone or with the others") {
   for (const std::int64_t K : {1, 4, 8, 9, 33}) {
     const DepthwiseConv1dShape shape{2, 4, 2500, K, (K - 1) / 2, 0, 2, 2};
