@@ -60,6 +60,19 @@ void CommandLine::option(const std::string& name, std::vector<std::string>& valu
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+void CommandLine::list(const std::string& name, std::vector<std::string>& values,
+                       const std::string& type, const std::string& help) {
+  impl_->app.add_option(name, values, help)
+      ->type_name(type)
+      ->expected(1, CLI::detail::expected_max_vector_size)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+void CommandLine::optional_value(const std::string& name, std::string& value,
+                                 const std::string& type, const std::string& help) {
+  impl_->app.add_option(name, value, help)->type_name(type)->expected(0, 1);
+}
+
 void CommandLine::flag(const std::string& name, bool& value, const std::string& help) {
   impl_->app.add_flag(name, value, help)->disable_flag_override();
 }

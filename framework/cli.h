@@ -34,6 +34,12 @@ class CommandLine {
   // One that may be given several times, with one value each.
   void option(const std::string& name, std::vector<std::string>& values, const std::string& type,
               const std::string& help);
+  // One that takes all values up to the next option: --data A B C. May be given several times.
+  void list(const std::string& name, std::vector<std::string>& values, const std::string& type,
+            const std::string& help);
+  // One whose value may be left out; `value` then becomes empty.
+  void optional_value(const std::string& name, std::string& value, const std::string& type,
+                      const std::string& help);
   // One without a value.
   void flag(const std::string& name, bool& value, const std::string& help);
   // If one of the two is given, the other has to be.

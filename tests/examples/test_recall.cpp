@@ -77,11 +77,11 @@ TEST_CASE("keys and the order of pairs are uniform") {
 }
 
 TEST_CASE("symbols have names") {
-  const Recall recall({.symbols = 10});
   std::string names;
-  for (std::int64_t s = 0; s < 10; ++s) names += recall.name(s) + " ";
+  for (std::int64_t s = 0; s < 10; ++s) names += hyena::recall_name(s, 10) + " ";
   REQUIRE(names == ". a b c d A B C D => ");
-  REQUIRE(Recall({.symbols = 62}).name(27) == "k26");
+  REQUIRE(hyena::recall_name(27, 62) == "k26");
+  REQUIRE(hyena::recall_name(60, 62) == "V29");
 }
 
 TEST_CASE("recall refuses impossible sizes") {

@@ -118,4 +118,27 @@ TEST_CASE("two options can be bound together") {
   CHECK(message_of<ArgumentError>([&] { parse({"--b", "1"}); }) == "--b requires --a; see --help");
 }
 
+TEST_CASE("an option may take several values, or do without one") {
+  const auto run = [](std::vector<const char*> args) {
+    std::vector<std::string> data;
+    std::string resume = "unset";
+    bool flag = false;
+    CommandLine cli("prog", "A program.");
+    cli.list("--data", data, "FILE ...", "Files");
+    cli.optional_value("--resume", resume, "[DIR]", "Directory");
+    cli.flag("--verbose", flag, "Talk");
+    args.insert(args.begin(), "prog");
+    cli.parse(static_cast<int>(args.size()), args.data());
+    std::string text = resume + (cli.given("--resume") ? "!" : "") + (flag ? " v" : "");
+    for (const std::string& file : data) text += " " + file;
+    return text;
+  };
+  CHECK(run({"--data", "a", "b", "--verbose"}) == "unset v a b");
+  CHECK(run({"--data", "a", "--data", "b"}) == "unset a b");
+  CHECK(run({"--resume"}) == "!");
+  CHECK(run({"--resume", "--verbose"}) == "! v");
+  CHECK(run({"--resume", "runs/a", "--data", "b"}) == "runs/a! b");
+  CHECK(message_of<ArgumentError>([&] { run({"--data"}); }).find("--data") == 0);
+}
+
 }  // namespace crocuta::test

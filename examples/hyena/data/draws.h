@@ -10,7 +10,7 @@ namespace crocuta::hyena {
 
 // What the streams are for; the upper bits keep them apart from each other and from the streams
 // that initialise parameters.
-enum class Purpose : std::uint64_t { recall_train = 1, recall_test, recall_order, window };
+enum class Purpose : std::uint64_t { recall_train = 1, recall_test, recall_order, window, decode };
 
 class Draws {
  public:

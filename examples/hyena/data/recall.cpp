@@ -89,11 +89,12 @@ std::vector<std::int64_t> Recall::train(std::int64_t i) {
   }
 }
 
-std::string Recall::name(std::int64_t symbol) const {
+std::string recall_name(std::int64_t symbol, std::int64_t symbols) {
   if (symbol == 0) return ".";
-  if (symbol == options_.symbols - 1) return "=>";
-  const bool is_key = symbol <= keys();
-  const std::int64_t number = is_key ? symbol - 1 : symbol - 1 - keys();
+  if (symbol == symbols - 1) return "=>";
+  const std::int64_t keys = (symbols - 2) / 2;
+  const bool is_key = symbol <= keys;
+  const std::int64_t number = is_key ? symbol - 1 : symbol - 1 - keys;
   if (number < 26) return std::string(1, static_cast<char>((is_key ? 'a' : 'A') + number));
   return str(is_key ? 'k' : 'V', number);
 }

@@ -24,6 +24,9 @@ struct RecallOptions {
   std::int64_t test_sequences = 500;
 };
 
+// A symbol as text: keys a b c ... (k26 k27 ... beyond 26), values A B C ..., "." and "=>".
+std::string recall_name(std::int64_t symbol, std::int64_t symbols);
+
 class Recall {
  public:
   // Throws ArgumentError unless symbols is even and >= 6, context even and >= 2, seed below 2^62,
@@ -43,9 +46,6 @@ class Recall {
   const std::vector<std::int64_t>& test(std::int64_t i) const {
     return test_[static_cast<std::size_t>(i)];
   }
-
-  // The symbols as text: keys a b c ... (beyond 26: k27), values A B C ..., "." and "=>".
-  std::string name(std::int64_t symbol) const;
 
  private:
   RecallOptions options_;

@@ -1,0 +1,27 @@
+// What the tokens of each task look like as text.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace crocuta::hyena {
+
+class Codec {
+ public:
+  virtual ~Codec() = default;
+  virtual std::int64_t vocabulary() const = 0;
+  // Throws ArgumentError for text that has no tokens, naming what is wrong with it.
+  virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
+  virtual std::string decode(const std::vector<std::int64_t>& tokens) const = 0;
+};
+
+// - "recall": `symbols` symbols, separated by blanks: "a B c D => a"
+// - "dna":    A C G T N, in either case; U reads as T
+// - "text":   bytes
+// Throws ArgumentError for another task.
+std::unique_ptr<Codec> make_codec(const std::string& task, std::int64_t symbols);
+
+}  // namespace crocuta::hyena

@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <cmath>
+
+#include "examples/hyena/data/corpus.h"
+#include "examples/hyena/data/fasta.h"
+#include "examples/hyena/data/markov.h"
+#include "examples/hyena/format.h"
+#include "examples/hyena/tasks.h"
+#include "framework/error.h"
+#include "framework/log.h"
+
+namespace crocuta::hyena {
+namespace {
+
+double bits(const Evaluation& result) {
+  return result.nats / std::log(2.0);
+}
+
+// What differs between genomes and text.
+struct Kind {
+  const char* unit;  // what a token is called
+  int alphabet;      // tokens that can be predicted
+  int max_order;     // of the Markov baselines
+  double backoff;    // their strength: data/markov.h
+};
+constexpr Kind kDna{"base", 4, 12, 64}, kText{"byte", 256, 5, 1};
+
+class CorpusTask : public Task {
+ public:
+  CorpusTask(const Options& options, const Kind& kind, Corpus corpus)
+      : Task(make_codec(options.task, options.symbols), options.seq_len),
+        kind_(kind),
+        seed_(static_cast<std::uint64_t>(options.seed)),
+        corpus_(std::move(corpus)) {
+    hold_out(corpus_, options.heldout, options.seq_len);
+  }
+
+  std::int64_t test_rows() const override { return test_window_count(corpus_, length()); }
+
+  std::vector<std::string> introduce() override {
+    for (const std::string& warning : corpus_.warnings) log_warn(warning);
+    markov_ = markov_bits(corpus_.tokens.data(), corpus_.train_end, corpus_.size(), kind_.alphabet,
+                          kind_.max_order, kind_.backoff);
+    return {
+        str(headline(), count(corpus_.size()), " ", kind_.unit, "s from ", corpus_.sources.size(),
+            " file(s): training on the first ", count(corpus_.train_end), ", testing on the last ",
+            count(corpus_.size() - corpus_.train_end), "."),
+        str("Bits per ", kind_.unit,
+            " on the latter by Markov models of the former (order: bits):"),
+        "  " + table()};
+  }
+
+  std::string report(const Evaluation& result) const override {
+    return str("held-out ", fixed(bits(result), 4), " bits per ", kind_.unit, baseline_note());
+  }
+  void report(const Evaluation& result, JsonLine& line) const override {
+    line.add("bits", bits(result)).add("accuracy", result.accuracy);
+    if (!markov_.empty()) line.add("best_markov_bits", markov_[best_order()]);
+  }
+  std::vector<std::string> conclude(const Evaluation& result) const override {
+    std::vector<std::string> lines = {
+        str("Held-out cost: ", fixed(bits(result), 4), " bits per ", kind_.unit, ", over all ",
+            count(result.scored), " ", kind_.unit, "s of the held-out region; the next ",
+            kind_.unit, " guessed right: ", percent(result.accuracy), "."),
+        str("Knowing nothing costs ", fixed(std::log2(kind_.alphabet), 0),
+            " bits; Markov models (order: bits):"),
+        "  " + table()};
+    const double gain = markov_[best_order()] - bits(result);
+    lines.push_back(str("The model is ", fixed(std::abs(gain), 4), " bits ",
+                        gain >= 0 ? "better" : "worse", " than the best of them, order ",
+                        best_order(), "."));
+    return lines;
+  }
+
+  std::uint64_t data_hash() const override { return corpus_.hash(); }
+  void require_unchanged() const override { hyena::require_unchanged(corpus_.sources); }
+
+ private:
+  std::string headline() const {
+    return kind_.alphabet == 4 ? "Next-base prediction: " : "Next-byte prediction: ";
+  }
+  std::size_t best_order() const {
+    return static_cast<std::size_t>(std::min_element(markov_.begin(), markov_.end()) -
+                                    markov_.begin());
+  }
+  std::string table() const {
+    std::string text;
+    for (std::size_t order = 0; order < markov_.size(); ++order) {
+      text += str(order ? "  " : "", order, ": ", fixed(markov_[order], 4));
+    }
+    return text;
+  }
+  std::string baseline_note() const {
+    if (markov_.empty()) return "";
+    return str(" (order ", best_order(), ": ", fixed(markov_[best_order()], 4), ")");
+  }
+
+  void fill(const Window& window, std::int64_t* ids, std::int64_t* targets) const {
+    const std::uint8_t* tokens = corpus_.tokens.data() + window.begin;
+    const std::int64_t available = std::min(length(), corpus_.size() - window.begin);
+    std::copy_n(tokens, available, ids);
+    for (std::int64_t t = 0; t < window.targets; ++t) {
+      if (tokens[t + 1] < kind_.alphabet) targets[t] = tokens[t + 1];
+    }
+  }
+  void train_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) override {
+    fill(train_window(corpus_, length(), seed_, i), ids, targets);
+  }
+  void test_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) const override {
+    fill(test_window(corpus_, length(), i), ids, targets);
+  }
+
+  Kind kind_;
+  std::uint64_t seed_;
+  Corpus corpus_;
+  std::vector<double> markov_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_corpus_task(const Options& options) {
+  if (options.task == "dna") {
+    return std::make_unique<CorpusTask>(options, kDna, read_fasta(options.data));
+  }
+  return std::make_unique<CorpusTask>(options, kText, read_bytes(options.data));
+}
+
+}  // namespace crocuta::hyena

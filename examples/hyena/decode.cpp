@@ -1,0 +1,61 @@
+#include "examples/hyena/decode.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "examples/hyena/data/draws.h"
+#include "framework/ops.h"
+
+namespace crocuta::hyena {
+
+std::vector<float> next_logits(HyenaLM& model, const std::vector<std::int64_t>& tokens) {
+  const NoGrad no_grad;
+  const auto length =
+      std::min<std::int64_t>(static_cast<std::int64_t>(tokens.size()), model.options().hyena.l_max);
+  const std::vector<std::int64_t> window(tokens.end() - length, tokens.end());
+  const Tensor ids = from_vector(window, {1, length}).to(model.options().hyena.device);
+  return select(select(model.forward(ids), 1, -1), 0, 0).to_vector<float>();
+}
+
+std::int64_t choose_token(const std::vector<float>& logits, const DecodeOptions& options,
+                          std::int64_t position) {
+  std::vector<std::int64_t> order(logits.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
+  });
+  if (options.temperature == 0) return order.front();
+  if (options.top_k > 0 && options.top_k < static_cast<std::int64_t>(order.size())) {
+    order.resize(static_cast<std::size_t>(options.top_k));
+  }
+  const double largest = logits[static_cast<std::size_t>(order.front())];
+  std::vector<double> cumulative;
+  double sum = 0;
+  for (const std::int64_t token : order) {
+    sum += std::exp((logits[static_cast<std::size_t>(token)] - largest) / options.temperature);
+    cumulative.push_back(sum);
+  }
+  Draws draws(options.seed, Purpose::decode, static_cast<std::uint64_t>(position));
+  const double at = sum * (static_cast<double>(draws.below(std::uint64_t{1} << 53)) * 0x1p-53);
+  const auto chosen = std::upper_bound(cumulative.begin(), cumulative.end(), at);
+  const auto place = std::min<std::ptrdiff_t>(chosen - cumulative.begin(),
+                                              static_cast<std::ptrdiff_t>(order.size()) - 1);
+  return order[static_cast<std::size_t>(place)];
+}
+
+std::vector<std::int64_t> continue_sequence(HyenaLM& model, std::vector<std::int64_t> prompt,
+                                            const DecodeOptions& options,
+                                            const std::function<bool(std::int64_t)>& emit) {
+  if (prompt.empty()) fail<ArgumentError>("decode", "prompt", "at least one token", "none");
+  model.train(false);
+  std::vector<std::int64_t> tokens = std::move(prompt), continuation;
+  for (std::int64_t i = 0; i < options.max_tokens; ++i) {
+    continuation.push_back(choose_token(next_logits(model, tokens), options, i));
+    tokens.push_back(continuation.back());
+    if (!emit(continuation.back())) break;
+  }
+  return continuation;
+}
+
+}  // namespace crocuta::hyena

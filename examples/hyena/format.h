@@ -1,0 +1,18 @@
+// Numbers for people.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace crocuta::hyena {
+
+// "48,502"
+std::string count(std::int64_t value);
+// With `digits` digits after the point; the same in every locale.
+std::string fixed(double value, int digits);
+// A fraction: "98.4 %"
+std::string percent(double fraction);
+// "35 s", "4 min 05 s", "2 h 10 min"
+std::string duration(double seconds);
+
+}  // namespace crocuta::hyena

@@ -1,0 +1,75 @@
+#include <cstdio>
+
+#include "examples/hyena/data/recall.h"
+#include "examples/hyena/format.h"
+#include "examples/hyena/tasks.h"
+#include "framework/error.h"
+
+namespace crocuta::hyena {
+namespace {
+
+class RecallTask : public Task {
+ public:
+  RecallTask(const Options& options, const RecallOptions& recall)
+      : Task(make_codec("recall", options.symbols), model_length(options)), recall_(recall) {}
+
+  std::int64_t test_rows() const override { return recall_.options().test_sequences; }
+
+  std::vector<std::string> introduce() override {
+    const RecallOptions& o = recall_.options();
+    const std::string train = o.train_sequences > 0
+                                  ? str(count(o.train_sequences), " sequences, again and again")
+                                  : std::string("fresh sequences for ever");
+    return {str("Associative recall: ", recall_.keys(), " keys (", codec().decode({1}), ", ",
+                codec().decode({2}), ", ...), ", recall_.values(), " values (",
+                codec().decode({1 + recall_.keys()}), ", ", codec().decode({2 + recall_.keys()}),
+                ", ...), ", o.context / 2, " pairs, then a question. Chance: ", percent(chance())),
+            str("Training on ", train, "; testing the answer on ", count(o.test_sequences),
+                " others, of which training never sees one.")};
+  }
+
+  std::string report(const Evaluation& result) const override {
+    return str("held-out accuracy ", percent(result.accuracy), " (chance ", percent(chance()),
+               "), loss ", fixed(result.nats, 4));
+  }
+  void report(const Evaluation& result, JsonLine& line) const override {
+    line.add("accuracy", result.accuracy).add("chance", chance());
+  }
+  std::vector<std::string> conclude(const Evaluation& result) const override {
+    return {str("Held-out accuracy: ", percent(result.accuracy), " of ", count(result.scored),
+                " sequences that were not trained on (chance ", percent(chance()), ").")};
+  }
+
+ private:
+  double chance() const { return 1.0 / static_cast<double>(recall_.values()); }
+
+  // Inputs are all symbols but the answer, filled up with "." (id 0).
+  void train_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) override {
+    const std::vector<std::int64_t> sequence = recall_.train(i);
+    for (std::size_t t = 0; t + 1 < sequence.size(); ++t) {
+      ids[t] = sequence[t];
+      targets[t] = sequence[t + 1];
+    }
+  }
+  // Only the answer counts: the other symbols are random, and cannot be known.
+  void test_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) const override {
+    const std::vector<std::int64_t>& sequence = recall_.test(i);
+    for (std::size_t t = 0; t + 1 < sequence.size(); ++t) ids[t] = sequence[t];
+    targets[sequence.size() - 2] = sequence.back();
+  }
+
+  Recall recall_;
+};
+
+}  // namespace
+
+std::unique_ptr<Task> make_recall_task(const Options& options) {
+  return std::make_unique<RecallTask>(
+      options, RecallOptions{.symbols = options.symbols,
+                             .context = options.seq_len,
+                             .seed = static_cast<std::uint64_t>(options.seed),
+                             .train_sequences = options.train_sequences,
+                             .test_sequences = options.test_sequences});
+}
+
+}  // namespace crocuta::hyena

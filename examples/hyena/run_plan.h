@@ -1,0 +1,30 @@
+// Which run a call of train_hyena means: its options, where its files go, and what it continues.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "examples/hyena/options.h"
+#include "framework/checkpoint.h"
+
+namespace crocuta::hyena {
+
+struct RunPlan {
+  Options options;
+  std::string root;                      // the directory of its checkpoints and metrics
+  std::optional<Checkpoint> checkpoint;  // to continue from
+};
+
+// `given` is what the user asked for. Without `resume` a new run begins, in `out` or in the first
+// of runs/<task>, runs/<task>-2, ... that holds none. With it the run in that directory goes on, or
+// in the last of those if it is empty; what was not given is taken from the checkpoint. Reads files
+// but writes none. Throws ArgumentError for options out of range, an `out` that holds a run
+// already, and options that differ from the checkpoint's, listing them; IoError or FormatError if
+// there is no good checkpoint.
+RunPlan plan_run(const Config& given, const std::optional<std::string>& resume);
+
+// The newest good checkpoint in the directory of a run, or the one that `directory` itself is.
+// Throws IoError if there is none.
+Checkpoint find_checkpoint(const std::string& directory);
+
+}  // namespace crocuta::hyena

@@ -1,0 +1,61 @@
+// What a checkpoint of a run holds, and how the run is put together again from one.
+#include "examples/hyena/trainer.h"
+#include "framework/json.h"
+#include "framework/random.h"
+#include "framework/safetensors.h"
+
+namespace crocuta::hyena {
+namespace {
+
+std::string hexadecimal(std::uint64_t value) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 15];
+  return text;
+}
+
+}  // namespace
+
+CheckpointContents Trainer::contents() const {
+  CheckpointContents contents;
+  const Config config = run_config(options_);
+  const Generator& generator = default_generator();
+  contents.step = steps_done_;
+  contents.configuration = config.fingerprint();
+  contents.tensors["model.safetensors"] = model_.state_dict();
+  contents.tensors["optimizer.safetensors"] = optimizer_.state_dict();
+  contents.texts["config.json"] = config.dump() + "\n";
+  contents.texts["state.json"] =
+      str("{\n  \"step\": ", steps_done_, ",\n  \"sequences_seen\": ", sequences_seen_,
+          ",\n  \"generator_seed\": ", generator.seed,
+          ",\n  \"generator_next_stream\": ", generator.next_stream, ",\n  \"data\": \"",
+          hexadecimal(task_.data_hash()), "\"\n}\n");
+  return contents;
+}
+
+void Trainer::restore(const Checkpoint& checkpoint) {
+  const Config state = Config::load(checkpoint.path("state.json"));
+  const IntRange count{.min = 0};
+  const std::int64_t steps = state.get_int("step", count);
+  const std::int64_t sequences = state.get_int("sequences_seen", count);
+  const Generator generator{
+      static_cast<std::uint64_t>(state.get_int("generator_seed", count)),
+      static_cast<std::uint64_t>(state.get_int("generator_next_stream", count))};
+  const std::string data = state.get_string("data");
+  state.finish();
+  if (data != hexadecimal(task_.data_hash())) {
+    throw ArgumentError(str(printable(checkpoint.directory),
+                            ": the data differs from what this run was trained on (fingerprint ",
+                            hexadecimal(task_.data_hash()), " here, ", printable(data, 20),
+                            " in the checkpoint)"));
+  }
+  // Both are read before either is assigned.
+  const Safetensors model = load_safetensors(checkpoint.path("model.safetensors"));
+  const Safetensors optimizer = load_safetensors(checkpoint.path("optimizer.safetensors"));
+  optimizer_.load_state_dict(optimizer.tensors);
+  model_.load_state_dict(model.tensors);
+  default_generator() = generator;
+  steps_done_ = steps;
+  sequences_seen_ = sequences;
+}
+
+}  // namespace crocuta::hyena

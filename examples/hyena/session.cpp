@@ -1,0 +1,240 @@
+#include "examples/hyena/session.h"
+
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+#include "distributed/context_parallel.h"
+#include "examples/hyena/console.h"
+#include "examples/hyena/format.h"
+#include "examples/hyena/signals.h"
+#include "examples/hyena/summary.h"
+#include "examples/hyena/together.h"
+#include "examples/hyena/trainer.h"
+#include "framework/jsonl.h"
+#include "framework/log.h"
+
+namespace crocuta::hyena {
+namespace {
+
+// Steps in a row that --on-nan skip leaves out before it gives up.
+constexpr int kMaxSkips = 20;
+
+// Without a terminal, one in so many logged steps gets a line; metrics.jsonl has them all.
+constexpr std::int64_t kLinesEvery = 5;
+
+class Stopwatch {
+ public:
+  double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+class Session {
+ public:
+  Session(const ProcessGroup& world, const RunPlan& plan)
+      : world_(world),
+        plan_(plan),
+        options_(plan.options),
+        first_(world.rank() == 0),
+        parallel_(make_parallel(world, static_cast<int>(options_.cp))),
+        console_(!first_) {}
+
+  int run() {
+    prepare();
+    introduce();
+    const int status = train();
+    if (status == 0) conclude();
+    return status;
+  }
+
+ private:
+  // Everything that can fail does so here, before the first step.
+  void prepare() {
+    together(world_, [&] {
+      task_ = make_task(options_);
+      trainer_.emplace(options_, *task_, parallel_);
+      if (plan_.checkpoint) trainer_->restore(*plan_.checkpoint);
+      if (!first_) return;
+      const std::filesystem::path parent = std::filesystem::path(plan_.root).parent_path();
+      std::error_code ignored;  // the store names what is wrong with the directory
+      if (!parent.empty()) std::filesystem::create_directories(parent, ignored);
+      store_.emplace(plan_.root);
+      metrics_.emplace(plan_.root + "/metrics.jsonl");
+    });
+    trainer_->check_ranks_agree();
+    saved_step_ = plan_.checkpoint ? trainer_->steps_done() : -1;
+  }
+
+  void introduce() {
+    if (!first_) return;
+    for (const std::string& line : task_->introduce()) console_.line(line);
+    const HyenaLM& model = trainer_->model();
+    console_.line(str("Model: HyenaLM, ", count(model.parameter_count()), " parameters (d_model ",
+                      options_.d_model, ", ", options_.n_layers, " blocks), ", options_.dtype,
+                      " on ", model.options().hyena.device,
+                      world_.size() == 1
+                          ? std::string()
+                          : str(", ", world_.size(), " ranks (", options_.cp, " per sequence)")));
+    const std::int64_t done = trainer_->steps_done();
+    const std::string from = plan_.checkpoint ? str("Resuming at step ", count(done), " from ",
+                                                    printable(plan_.checkpoint->directory), ": to")
+                                              : std::string("Training:");
+    console_.line(str(from, " step ", count(options_.steps), ", ", options_.batch_size,
+                      " sequences of ", task_->length(),
+                      " tokens each. Files: ", printable(plan_.root), "/"));
+    if (done >= options_.steps) {
+      console_.line(str("Trained already: step ", count(done), " of ", count(options_.steps),
+                        ". Train on with --resume ", printable(plan_.root), " --steps ",
+                        2 * options_.steps));
+    }
+  }
+
+  int train() {
+    if (trainer_->steps_done() == 0) evaluate(options_.eval_windows);
+    while (trainer_->steps_done() < options_.steps) {
+      const std::int64_t next = trainer_->steps_done() + 1;
+      const bool log = next % options_.log_every == 0 || next == options_.steps;
+      const Stopwatch watch;
+      const Trainer::Step step = trainer_->step(log);
+      training_seconds_ += watch.seconds();
+      ++trained_steps_;
+      const auto [signal, save_asked] = requests();
+      if (!step.trouble.empty()) {
+        if (!tolerate(step.trouble)) return kExitRuntime;
+      } else {
+        skips_ = 0;
+        show(step, log);
+      }
+      if (next % options_.eval_every == 0 && next < options_.steps) {
+        evaluate(options_.eval_windows);
+      }
+      if (signal != 0 || save_asked || next % options_.save_every == 0) save();
+      if (signal != 0) {
+        console_.line(str("Stopped by ", signal == 2 ? "SIGINT" : "SIGTERM", " after step ",
+                          count(next), ", all saved. Go on with: train_hyena --resume ",
+                          printable(plan_.root)));
+        return 128 + signal;
+      }
+    }
+    save();
+    return 0;
+  }
+
+  struct Requests {
+    int signal;
+    bool save;
+  };
+  // What signals ask for, agreed on by all ranks, whichever of them got the signal.
+  Requests requests() const {
+    const std::vector<std::int64_t> mine = {stop_signal(), take_save_request() ? 1 : 0};
+    const auto all =
+        world_.all_reduce(from_vector(mine, {2}), ReduceOp::max).to_vector<std::int64_t>();
+    return {static_cast<int>(all[0]), all[1] != 0};
+  }
+
+  // Whether to go on after a step whose loss or gradient was not finite.
+  bool tolerate(const std::string& trouble) {
+    if (!first_) return options_.on_nan == "skip" && ++skips_ < kMaxSkips;
+    console_.clear();
+    if (options_.on_nan == "stop") {
+      log_error(
+          str(trouble, "; the parameters are unchanged (--on-nan skip leaves such steps out)"));
+      return false;
+    }
+    if (++skips_ == kMaxSkips) {
+      log_error(str(trouble, "; gave up after ", kMaxSkips, " such steps in a row"));
+      return false;
+    }
+    log_warn(trouble + "; step left out");
+    return true;
+  }
+
+  void show(const Trainer::Step& step, bool log) {
+    const double rate = static_cast<double>(trained_steps_) / training_seconds_;  // steps/s
+    const std::int64_t done = trainer_->steps_done();
+    const double tokens_per_second = rate * static_cast<double>(trainer_->tokens_per_step());
+    console_.progress(str("step ", done, "/", options_.steps, "  loss ", fixed(step.loss, 4), "  ",
+                          count(std::llround(tokens_per_second)), " tokens/s  ",
+                          duration(static_cast<double>(options_.steps - done) / rate), " left"),
+                      done % (kLinesEvery * options_.log_every) == 0 || done == options_.steps);
+    if (!log) return;
+    together(world_, [&] {
+      if (!first_) return;
+      metrics_->write(JsonLine()
+                          .add("step", done)
+                          .add("loss", step.loss)
+                          .add("train_accuracy", step.accuracy)
+                          .add("gradient_norm", step.gradient_norm)
+                          .add("learning_rate", step.learning_rate)
+                          .add("tokens_per_second", tokens_per_second)
+                          .add("seconds", training_seconds_));
+      if (options_.task == "recall" && step.accuracy > 0.99) {
+        console_.clear();
+        log_warn(str("step ", done, ": ", percent(step.accuracy),
+                     " of all training targets are guessed, random ones too: the model must be "
+                     "looking ahead"));
+      }
+    });
+  }
+
+  void evaluate(std::int64_t rows) {
+    result_ = trainer_->evaluate(rows);
+    console_.line(str("step ", trainer_->steps_done(), ": ", task_->report(result_)));
+    together(world_, [&] {
+      if (!first_) return;
+      JsonLine line;
+      line.add("step", trainer_->steps_done()).add("heldout_loss", result_.nats);
+      task_->report(result_, line);
+      metrics_->write(line);
+    });
+  }
+
+  void save() {
+    if (saved_step_ == trainer_->steps_done()) return;
+    together(world_, [&] {
+      if (!first_) return;
+      task_->require_unchanged();
+      store_->save(trainer_->contents());
+    });
+    saved_step_ = trainer_->steps_done();
+  }
+
+  void conclude() {
+    evaluate(task_->test_rows());
+    together(world_, [&] {
+      if (!first_) return;
+      console_.line("");
+      for (const std::string& line :
+           summary(*task_, *trainer_, plan_, result_, training_seconds_)) {
+        console_.line(line);
+      }
+    });
+  }
+
+  const ProcessGroup world_;
+  const RunPlan& plan_;
+  const Options& options_;
+  const bool first_;
+  const ParallelContext parallel_;
+  Console console_;
+  std::unique_ptr<Task> task_;
+  std::optional<Trainer> trainer_;
+  std::optional<CheckpointStore> store_;
+  std::optional<JsonlWriter> metrics_;
+  Evaluation result_;
+  double training_seconds_ = 0;
+  std::int64_t trained_steps_ = 0, saved_step_ = -1;
+  int skips_ = 0;
+};
+
+}  // namespace
+
+int run_session(const ProcessGroup& world, const RunPlan& plan) {
+  return Session(world, plan).run();
+}
+
+}  // namespace crocuta::hyena

@@ -1,0 +1,74 @@
+#include "examples/hyena/summary.h"
+
+#include <algorithm>
+
+#include "examples/hyena/decode.h"
+#include "examples/hyena/format.h"
+
+namespace crocuta::hyena {
+namespace {
+
+// Test sequences up to the question, the model's answer, and whether it is right.
+std::vector<std::string> solved(const Task& task, HyenaLM& model) {
+  constexpr std::int64_t kExamples = 5;
+  constexpr std::size_t kShown = 16;  // symbols of the context; the question refers to any of them
+  std::vector<std::string> lines = {"Held-out questions and the model's answers:"};
+  for (std::int64_t i = 0; i < std::min(kExamples, task.test_rows()); ++i) {
+    const Batch batch = task.test_batch(i, 1);
+    const auto scored = std::find_if(batch.targets.begin(), batch.targets.end(),
+                                     [](std::int64_t target) { return target != kIgnored; });
+    const auto inputs = scored - batch.targets.begin() + 1;
+    std::vector<std::int64_t> prompt(batch.ids.begin(), batch.ids.begin() + inputs);
+    const std::int64_t answer =
+        continue_sequence(model, prompt, {.max_tokens = 1, .temperature = 0})[0];
+    const std::string omitted = prompt.size() > kShown ? "... " : "";
+    prompt.erase(prompt.begin(),
+                 prompt.end() - static_cast<std::ptrdiff_t>(std::min(kShown, prompt.size())));
+    lines.push_back(
+        str("  ", omitted, task.codec().decode(prompt), " ", task.codec().decode({answer}),
+            answer == *scored ? "   right" : "   wrong, it is " + task.codec().decode({*scored})));
+  }
+  return lines;
+}
+
+// Held-out text continued by the model.
+std::vector<std::string> continued(const Task& task, HyenaLM& model, std::int64_t tokens) {
+  const Batch batch = task.test_batch(0, 1);
+  const std::size_t length = std::min<std::size_t>(32, batch.ids.size());
+  const std::vector<std::int64_t> prompt(batch.ids.begin(),
+                                         batch.ids.begin() + static_cast<std::ptrdiff_t>(length));
+  const auto continuation =
+      continue_sequence(model, prompt, {.max_tokens = tokens, .temperature = 0.8});
+  return {"The start of the held-out region, continued by the model:",
+          "  " + printable(task.codec().decode(prompt)) + " | " +
+              printable(task.codec().decode(continuation), 4096)};
+}
+
+}  // namespace
+
+std::vector<std::string> summary(const Task& task, Trainer& trainer, const RunPlan& plan,
+                                 const Evaluation& result, double seconds) {
+  const std::string root = printable(plan.root);
+  const std::int64_t steps = trainer.steps_done();
+  std::vector<std::string> lines = {str("Done: ", count(steps), " steps, ",
+                                        count(steps * plan.options.batch_size), " sequences, ",
+                                        duration(seconds), " of training in this run.")};
+  const auto append = [&](const std::vector<std::string>& more) {
+    lines.insert(lines.end(), more.begin(), more.end());
+  };
+  append(task.conclude(result));
+  const bool recall = plan.options.task == "recall";
+  append(recall ? solved(task, trainer.model())
+                : continued(task, trainer.model(), plan.options.task == "dna" ? 60 : 300));
+  const std::string prompt =
+      recall ? task.codec().decode({1, 1 + plan.options.symbols / 2, plan.options.symbols - 1, 1})
+      : plan.options.task == "dna" ? "ATGAAA"
+                                   : "The ";
+  append({str("Files: ", root, "/step-*/ (checkpoints), ", root, "/metrics.jsonl"),
+          "Next:", str("  generate_hyena --checkpoint ", root, " --prompt \"", prompt, "\""),
+          str("  tools/plot_metrics.py ", root),
+          str("  train_hyena --resume ", root, " --steps ", 2 * steps)});
+  return lines;
+}
+
+}  // namespace crocuta::hyena

@@ -1,0 +1,196 @@
+// train_hyena: trains the Hyena language model.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "distributed/init.h"
+#include "distributed/threads.h"
+#include "examples/hyena/run_plan.h"
+#include "examples/hyena/session.h"
+#include "examples/hyena/signals.h"
+#include "examples/hyena/together.h"
+#include "framework/cli.h"
+#include "framework/json.h"
+#include "framework/log.h"
+#include "kernels/cpu/parallel.h"
+
+namespace crocuta::hyena {
+namespace {
+
+constexpr const char* kDescription =
+    "Trains a Hyena language model: a stack of long convolutions (Poli et al. 2023).\n\n"
+    "Without options it learns associative recall in two or three minutes on two cores: after a\n"
+    "list of key-value pairs it is asked for the value of one of the keys.";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  train_hyena                                         associative recall, 10 symbols\n"
+    "  train_hyena --resume                                continue where it stopped\n"
+    "  train_hyena --cp 4                                  each sequence split over 4 ranks, "
+    "threads here\n"
+    "  mpirun -n 4 train_hyena --cp 2                      4 processes: 2 share a sequence, 2 "
+    "groups\n"
+    "  train_hyena --task dna --data genome.fa             the next base of a genome\n"
+    "  train_hyena --task text --data *.txt                the next byte of any text\n"
+    "  train_hyena --config examples/hyena/configs/text.json --set d_model=256 --data book.txt\n\n"
+    "Keys for --set and configuration files, with the defaults:\n"
+    "  task recall   data []   heldout 0.1   symbols 10   seq_len 64   train_sequences 0 (fresh "
+    "ones)\n"
+    "  test_sequences 500   d_model 64   n_layers 2   filter_order 64   emb_dim 5   w 10\n"
+    "  d_inner 0 (4 d_model)   dropout 0   dtype float32   steps 2000   schedule_steps 0 (steps)\n"
+    "  batch_size 32   learning_rate 0.002   min_learning_rate 0   warmup_steps 50   beta1 0.9\n"
+    "  beta2 0.98   weight_decay 0.1   clip_norm 1   seed 0   eval_every 100   save_every 500\n"
+    "  log_every 10   eval_windows 128   on_nan stop   device auto   out \"\" (runs/TASK)   cp 1\n"
+    "  threads 0 (all)   comm_timeout 120   check_collectives false\n\n"
+    "SIGINT and SIGTERM finish the step and save, SIGUSR1 saves and goes on. Exit status: 0, 1 if\n"
+    "something failed, 2 for options that make no sense, 128 + n after signal n.";
+
+// A flag that stands for a configuration key.
+struct Shortcut {
+  const char *flag, *key, *type, *help;
+  bool is_text;
+  std::string value = {};
+};
+
+struct Invocation {
+  Config config;
+  std::optional<std::string> resume;
+};
+
+// Nothing if the call was answered by --help or --version.
+std::optional<Invocation> read_command_line(int argc, char** argv) {
+  std::vector<Shortcut> shortcuts = {
+      {"--task", "task", "TASK", "recall, dna or text", true},
+      {"--steps", "steps", "N", "Train up to step N", false},
+      {"--batch-size", "batch_size", "N", "Sequences per step", false},
+      {"--lr", "learning_rate", "X", "Peak learning rate", false},
+      {"--seed", "seed", "N", "Seed of parameters and data", false},
+      {"--device", "device", "DEVICE", "cpu, cuda, cuda:N or auto", true},
+      {"--dtype", "dtype", "DTYPE", "float32, float64, bfloat16 or float16", true},
+      {"--cp", "cp", "P", "Ranks that share a sequence", false},
+      {"--threads", "threads", "N", "CPU threads, over all ranks of this process", false},
+      {"--out", "out", "DIR", "Directory for checkpoints and metrics", true},
+      {"--on-nan", "on_nan", "WHAT", "stop, or skip the step", true},
+      {"--comm-timeout", "comm_timeout", "SECONDS", "How long ranks wait for each other", false},
+  };
+  std::string config_file, resume;
+  std::vector<std::string> sets, data;
+  bool check_collectives = false;
+  CommandLine cli("train_hyena", kDescription, kFooter);
+  cli.option("--config", config_file, "FILE", "Configuration, JSON");
+  cli.option("--set", sets, "KEY=VALUE", "Override one key; may be repeated");
+  cli.list("--data", data, "FILE ...", "FASTA files or texts");
+  for (Shortcut& s : shortcuts) cli.option(s.flag, s.value, s.type, s.help);
+  cli.optional_value("--resume", resume, "[DIR]", "Continue the run in DIR, or the latest one");
+  cli.flag("--check-collectives", check_collectives,
+           "Compare all ranks' calls before each collective");
+  if (!cli.parse(argc, argv)) return {};
+
+  Invocation call;
+  if (cli.given("--config")) call.config = Config::load(config_file);
+  for (const std::string& assignment : sets) call.config.set(assignment);
+  if (!data.empty()) {
+    std::string list;
+    for (const std::string& file : data) list += str(list.empty() ? "" : ", ", json::quote(file));
+    call.config.set("data", "[" + list + "]");
+  }
+  for (const Shortcut& s : shortcuts) {
+    if (cli.given(s.flag)) call.config.set(s.key, s.is_text ? json::quote(s.value) : s.value);
+  }
+  if (check_collectives) call.config.set("check_collectives", "true");
+  if (cli.given("--resume")) call.resume = resume;
+  return call;
+}
+
+CommOptions comm_options(const Options& options) {
+  CommOptions comm;
+  comm.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.comm_timeout * 1000));
+  if (options.check_collectives) comm.check_collectives = true;
+  return comm;
+}
+
+int train_in_processes(const Invocation& call, const ProcessGroup& world) {
+  if (world.rank() != 0) set_log_level(LogLevel::error);  // rank 0 says it for all
+  RunPlan plan;
+  together(world, [&] {
+    plan = plan_run(call.config, call.resume);
+    if (world.size() % plan.options.cp == 0) return;
+    throw ArgumentError(str("'cp': expected a divisor of the number of processes, ", world.size(),
+                            ", got ", plan.options.cp));
+  });
+  const CommOptions comm = comm_options(plan.options);
+  world.set_timeout(comm.timeout);
+  world.set_check_collectives(comm.check_collectives);
+  if (plan.options.threads > 0) {
+    kernels::set_thread_count(static_cast<int>(plan.options.threads));
+  }
+  return run_session(world, plan);
+}
+
+int train_in_threads(const Invocation& call) {
+  const RunPlan plan = plan_run(call.config, call.resume);
+  const int ranks = static_cast<int>(plan.options.cp);
+  if (plan.options.threads > 0) {
+    kernels::set_thread_count(static_cast<int>(plan.options.threads));
+  }
+  if (ranks == 1) return run_session(ProcessGroup(), plan);
+  RankThreadOptions options;
+  static_cast<CommOptions&>(options) = comm_options(plan.options);
+  options.on_stuck = [](const std::string& failure) {
+    log_error(failure);
+    std::fflush(nullptr);
+    std::_Exit(kExitRuntime);  // a rank that hangs cannot be joined
+  };
+  int status = 0;
+  run_ranks(
+      ranks,
+      [&](const ProcessGroup& world) {
+        const int mine = run_session(world, plan);
+        if (world.rank() == 0) status = mine;
+      },
+      options);
+  return status;
+}
+
+// Prints one line. Errors that all ranks share are rank 0's to print.
+int report(const std::exception& error, int rank) {
+  const bool shared = dynamic_cast<const SharedFailure*>(&error) != nullptr ||
+                      dynamic_cast<const ArgumentError*>(&error) != nullptr;
+  if (rank == 0) {
+    log_error(error.what());
+  } else if (!shared) {
+    log_error(str("rank ", rank, ": ", error.what()));
+  }
+  return exit_status(error);
+}
+
+int train(int argc, char** argv) {
+  Invocation call;
+  try {
+    const auto invocation = read_command_line(argc, argv);
+    if (!invocation) return 0;
+    call = *invocation;
+  } catch (const std::exception& error) {
+    report(error, 0);
+    return kExitUsage;
+  }
+  int rank = 0;
+  try {
+    catch_signals();
+    if (distributed::launched_processes().value_or(1) == 1) return train_in_threads(call);
+    const ProcessGroup world = distributed::init();
+    rank = world.rank();
+    return train_in_processes(call, world);
+  } catch (const std::exception& error) {
+    return report(error, rank);
+  }
+}
+
+}  // namespace
+}  // namespace crocuta::hyena
+
+int main(int argc, char** argv) {
+  crocuta::set_log_name("train_hyena");
+  return crocuta::distributed::shutdown(crocuta::hyena::train(argc, argv));
+}

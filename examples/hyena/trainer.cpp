@@ -1,0 +1,175 @@
+#include "examples/hyena/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "distributed/gradient_sync.h"
+#include "examples/hyena/format.h"
+#include "framework/log.h"
+#include "framework/ops.h"
+
+namespace crocuta::hyena {
+namespace {
+
+// The first of `tensors` that holds a NaN or an infinity; "" if none does.
+std::string first_bad(const std::vector<NamedTensor>& parameters, bool gradients) {
+  for (const auto& [name, parameter] : parameters) {
+    const Tensor tensor = gradients ? parameter.grad() : parameter.detach();
+    if (tensor.defined() && !std::isfinite(squared_norm(tensor).item())) return name;
+  }
+  return "";
+}
+
+HyenaLM::Options seeded(const Options& options) {
+  manual_seed(static_cast<std::uint64_t>(options.seed));  // before the first parameter is made
+  return model_options(options);
+}
+
+std::vector<Tensor> tensors(const std::vector<NamedTensor>& parameters) {
+  std::vector<Tensor> result;
+  for (const NamedTensor& parameter : parameters) result.push_back(parameter.tensor);
+  return result;
+}
+
+std::vector<ParameterGroup> groups(const HyenaLM& model, double weight_decay) {
+  HyenaLM::Groups of = model.parameter_groups();
+  return {{.parameters = std::move(of.decay), .weight_decay = weight_decay},
+          {.parameters = std::move(of.no_decay), .weight_decay = 0}};
+}
+
+}  // namespace
+
+HyenaLM::Options model_options(const Options& o) {
+  HyenaOptions hyena;
+  hyena.d_model = o.d_model;
+  hyena.l_max = model_length(o);
+  hyena.filter_order = o.filter_order;
+  hyena.emb_dim = o.emb_dim;
+  hyena.w = o.w;
+  hyena.n_layers = o.n_layers;
+  hyena.d_inner = o.d_inner;
+  hyena.dropout = o.dropout;
+  hyena.dtype = o.dtype;
+  hyena.device = parse_device(o.device);
+  return {.vocab_size = make_codec(o.task, o.symbols)->vocabulary(), .hyena = hyena};
+}
+
+Trainer::Trainer(const Options& options, Task& task, const ParallelContext& parallel)
+    : options_(options),
+      task_(task),
+      parallel_(parallel),
+      model_(seeded(options)),
+      parameters_(model_.named_parameters()),
+      optimizer_(groups(model_, options.weight_decay), {.learning_rate = options.learning_rate,
+                                                        .beta1 = options.beta1,
+                                                        .beta2 = options.beta2}) {}
+
+void Trainer::check_ranks_agree() const {
+  check_same_parameters(parameters_, parallel_.world);
+}
+
+std::vector<double> Trainer::sum_over_ranks(std::vector<double> values) const {
+  const Shape shape = {static_cast<std::int64_t>(values.size())};
+  return parallel_.world.all_reduce(from_vector(values, shape)).to_vector<double>();
+}
+
+Trainer::Output Trainer::forward(const Batch& batch, double divisor, bool measure_accuracy) {
+  // This rank's rows and, of those, its positions. Rows need not divide evenly, positions do.
+  const std::int64_t rank = parallel_.data_parallel.rank(), ranks = parallel_.data_parallel.size();
+  const std::int64_t begin = batch.rows * rank / ranks, end = batch.rows * (rank + 1) / ranks;
+  const std::int64_t chunk = batch.length / parallel_.context_parallel.size();
+  const std::int64_t from = chunk * parallel_.context_parallel.rank();
+  const Batch mine = batch.part(begin, end, from, from + chunk);
+
+  const Device device = model_.options().hyena.device;
+  const Tensor targets = from_vector(mine.targets, {mine.rows, mine.length}).to(device);
+  const Tensor ids = from_vector(mine.ids, {mine.rows, mine.length}).to(device);
+  model_.set_first_sequence(begin);
+  const Tensor logits = model_.forward(ids, parallel_.context_parallel);
+  Output out;
+  out.loss = cross_entropy(logits, targets, {.ignore_index = kIgnored, .divisor = divisor});
+  if (measure_accuracy) {
+    const auto guesses = argmax(logits.detach(), -1).to_vector<std::int64_t>();
+    for (std::size_t i = 0; i < guesses.size(); ++i) {
+      out.correct += guesses[i] == mine.targets[i] ? 1 : 0;
+    }
+  }
+  return out;
+}
+
+std::string Trainer::find_trouble(const char* what, double value, bool in_gradients) const {
+  if (std::isfinite(value)) return "";
+  std::string where = first_bad(parameters_, false);
+  if (!where.empty()) {
+    where = "parameter '" + where + "' is the first that holds NaN or infinity";
+  } else if (in_gradients && !(where = first_bad(parameters_, true)).empty()) {
+    where = "the gradient of '" + where + "' is the first that holds NaN or infinity";
+  } else {
+    where = "all parameters are finite, so it overflowed on the way";
+  }
+  return str("step ", steps_done_ + 1, ": the ", what, " is ", fixed(value, 0), "; ", where);
+}
+
+Trainer::Step Trainer::step(bool measure_accuracy) {
+  const Batch batch = task_.train_batch(sequences_seen_, options_.batch_size);
+  const double scored = static_cast<double>(std::max<std::int64_t>(1, batch.scored()));
+  const CosineSchedule schedule{
+      .peak = options_.learning_rate,
+      .floor = options_.min_learning_rate,
+      .warmup_steps = std::min(options_.warmup_steps, options_.schedule_steps),
+      .total_steps = options_.schedule_steps};
+  Step result;
+  result.learning_rate = schedule(steps_done_);
+
+  model_.train(true);
+  model_.zero_grad();
+  const Output output = forward(batch, scored, measure_accuracy);
+  const auto sums = sum_over_ranks({output.loss.item(), output.correct});
+  result.loss = sums[0];
+  result.accuracy = sums[1] / scored;
+  result.trouble = find_trouble("loss", result.loss, false);
+  if (result.trouble.empty()) {
+    output.loss.backward();
+    const std::vector<Tensor> all = tensors(parameters_);
+    sync_gradients(all, parallel_.world);
+    result.gradient_norm = gradient_norm(all);
+    result.trouble = find_trouble("gradient norm", result.gradient_norm, true);
+  }
+  if (result.trouble.empty()) {
+    optimizer_.set_learning_rate(result.learning_rate);
+    optimizer_.step(clip_factor(result.gradient_norm, options_.clip_norm));
+  }
+  model_.zero_grad();  // nothing that is saved or measured next needs the memory
+  ++steps_done_;
+  sequences_seen_ += options_.batch_size;
+  return result;
+}
+
+Evaluation Trainer::evaluate(std::int64_t rows) {
+  const NoGrad no_grad;
+  model_.train(false);
+  const std::int64_t available = task_.test_rows(), taken = std::min(rows, available);
+  double nats = 0, correct = 0;
+  std::int64_t scored = 0;
+  for (std::int64_t done = 0; done < taken; done += options_.batch_size) {
+    const std::int64_t count = std::min(options_.batch_size, taken - done);
+    Batch batch(count, task_.length());
+    if (taken == available) {
+      batch = task_.test_batch(done, count);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) {
+        batch.set_row(i, task_.test_batch((done + i) * available / taken, 1));
+      }
+    }
+    const Output output = forward(batch, 1, true);
+    nats += output.loss.item();
+    correct += output.correct;
+    scored += batch.scored();
+  }
+  model_.train(true);
+  const auto sums = sum_over_ranks({nats, correct});
+  const double count = static_cast<double>(std::max<std::int64_t>(1, scored));
+  return {sums[0] / count, sums[1] / count, scored};
+}
+
+}  // namespace crocuta::hyena

@@ -1,0 +1,102 @@
+#include "examples/hyena/decode.h"
+
+#include <map>
+
+#include "framework/ops.h"
+#include "tests/check_op.h"
+#include "tests/examples/tiny_run.h"
+#include "tests/support/catch.h"
+
+namespace crocuta::test {
+
+using hyena::choose_token;
+using hyena::next_logits;
+using Tokens = std::vector<std::int64_t>;
+
+TEST_CASE("the logits after a prefix do not depend on what follows it") {
+  TinyRun run(tiny_options());
+  run.train(3);
+  HyenaLM& model = run.trainer.model();
+  model.train(false);
+  const Tokens a = {1, 4, 2, 3, 1, 4, 5, 2}, b = {1, 4, 2, 3, 2, 2, 0, 1};  // differ from 4 on
+  const NoGrad no_grad;
+  const auto logits = [&](const Tokens& ids) {
+    return model.forward(from_vector(ids, {1, static_cast<std::int64_t>(ids.size())}));
+  };
+  for (std::int64_t t = 0; t < 4; ++t) {
+    const auto whole = select(select(logits(a), 1, t), 0, 0).to_vector();
+    const auto other = select(select(logits(b), 1, t), 0, 0).to_vector();
+    // Step-wise decoding sees the prefix alone; transforms of other lengths round otherwise.
+    const auto prefix = next_logits(model, Tokens(a.begin(), a.begin() + t + 1));
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+      CHECK(other[i] == Approx(whole[i]).margin(1e-6));
+      CHECK(prefix[i] == Approx(whole[i]).margin(1e-6));
+    }
+  }
+  const auto at_change = select(select(logits(a), 1, 4), 0, 0).to_vector();
+  CHECK(at_change != select(select(logits(b), 1, 4), 0, 0).to_vector());
+}
+
+TEST_CASE("beyond its length the model sees the last tokens that fit") {
+  TinyRun run(tiny_options());
+  Tokens longer;
+  for (std::int64_t i = 0; i < 40; ++i) longer.push_back(1 + i % 4);
+  const Tokens last(longer.end() - 16, longer.end());
+  CHECK(next_logits(run.trainer.model(), longer) == next_logits(run.trainer.model(), last));
+}
+
+TEST_CASE("temperature 0 takes the likeliest token, the first of equals") {
+  CHECK(choose_token({0, 3, 1, 3}, {.temperature = 0}, 0) == 1);
+}
+
+TEST_CASE("tokens are drawn as their probabilities say") {
+  const std::vector<float> logits = {0, std::log(2.0f), std::log(5.0f)};
+  std::map<std::int64_t, int> drawn;
+  for (std::int64_t i = 0; i < 8000; ++i) ++drawn[choose_token(logits, {}, i)];
+  CHECK(std::abs(drawn[0] - 1000) < 150);  // 5 standard deviations
+  CHECK(std::abs(drawn[1] - 2000) < 200);
+  CHECK(std::abs(drawn[2] - 5000) < 220);
+
+  drawn.clear();
+  for (std::int64_t i = 0; i < 1000; ++i) ++drawn[choose_token(logits, {.top_k = 2}, i)];
+  CHECK(drawn.size() == 2);
+  CHECK(drawn[0] == 0);
+  drawn.clear();
+  for (std::int64_t i = 0; i < 1000; ++i) ++drawn[choose_token(logits, {.temperature = 0.05}, i)];
+  CHECK(drawn[2] == 1000);
+}
+
+TEST_CASE("a continuation is a pure function of model, prompt and seed") {
+  TinyRun run(tiny_options());
+  HyenaLM& model = run.trainer.model();
+  const Tokens prompt = {1, 4, 2};
+  const Tokens a = hyena::continue_sequence(model, prompt, {.max_tokens = 20, .seed = 1});
+  CHECK(a.size() == 20);
+  CHECK(a == hyena::continue_sequence(model, prompt, {.max_tokens = 20, .seed = 1}));
+  CHECK(a != hyena::continue_sequence(model, prompt, {.max_tokens = 20, .seed = 2}));
+  Tokens emitted;
+  hyena::continue_sequence(model, prompt, {.max_tokens = 20, .seed = 1}, [&](std::int64_t token) {
+    emitted.push_back(token);
+    return emitted.size() < 3;
+  });
+  CHECK(emitted == Tokens(a.begin(), a.begin() + 3));
+  CHECK(message_of<ArgumentError>([&] { hyena::continue_sequence(model, {}, {}); }) ==
+        "decode: 'prompt': expected at least one token, got none");
+}
+
+TEST_CASE("prompts become tokens and back, or an error that names the symbol") {
+  const auto recall = hyena::make_codec("recall", 10), dna = hyena::make_codec("dna", 0),
+             text = hyena::make_codec("text", 0);
+  CHECK(recall->encode(" a  B => d . ") == Tokens{1, 6, 9, 4, 0});
+  CHECK(recall->decode({1, 6, 9, 4, 0}) == "a B => d .");
+  CHECK(dna->encode("acGTuN") == Tokens{0, 1, 2, 3, 3, 4});
+  CHECK(dna->decode({0, 1, 2, 3, 4}) == "ACGTN");
+  CHECK(text->encode("\xff\x01z") == Tokens{255, 1, 122});
+  CHECK(text->decode({255, 1, 122}) == "\xff\x01z");
+  CHECK_THAT(message_of<ArgumentError>([&] { recall->encode("a e"); }),
+             ContainsSubstring("got 'e'"));
+  CHECK_THAT(message_of<ArgumentError>([&] { dna->encode("AX"); }), ContainsSubstring("got 'X'"));
+  CHECK_THROWS_AS(hyena::make_codec("images", 0), ArgumentError);
+}
+
+}  // namespace crocuta::test

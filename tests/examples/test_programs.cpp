@@ -1,0 +1,332 @@
+// train_hyena and generate_hyena as a user meets them: exit status, messages, files.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/catch.h"
+#include "tests/support/run_program.h"
+#include "tests/support/temporary_directory.h"
+
+namespace crocuta::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Arguments = std::vector<std::string>;
+
+// A model of a few thousand parameters, trained in no time.
+const Arguments kTiny = {
+    "--set",        "symbols=6", "--set",          "seq_len=14", "--set",
+    "d_model=8",    "--set",     "filter_order=8", "--set",      "test_sequences=16",
+    "--batch-size", "4",         "--device",       "cpu"};
+
+ProgramResult train(Arguments arguments, bool tiny = true) {
+  arguments.insert(arguments.begin(), CROCUTA_TRAIN_HYENA);
+  if (tiny) arguments.insert(arguments.end(), kTiny.begin(), kTiny.end());
+  return run_program(arguments);
+}
+ProgramResult generate(Arguments arguments) {
+  arguments.insert(arguments.begin(), CROCUTA_GENERATE_HYENA);
+  return run_program(arguments);
+}
+// The same, by a shell: for signals and pipes. $TRAIN is the program with the tiny model.
+ProgramResult shell(const std::string& script) {
+  std::string command = CROCUTA_TRAIN_HYENA;
+  for (const std::string& argument : kTiny) command += " " + argument;
+  return run_program({"/bin/bash", "-c", "TRAIN=\"" + command + "\"; " + script});
+}
+
+std::string slurp(const std::string& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+void write(const std::string& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+// "step" → the rest of the lines of metrics.jsonl that hold a training loss.
+std::vector<std::string> losses(const std::string& root) {
+  std::istringstream lines(slurp(root + "/metrics.jsonl"));
+  std::vector<std::string> found;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t end = line.find(", \"train_accuracy\"");
+    if (end != std::string::npos) found.push_back(line.substr(0, end));
+  }
+  return found;
+}
+
+// One line on stderr, nothing else, and this exit status.
+void check_refusal(const ProgramResult& result, int status, const std::string& text) {
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == status);
+  CHECK_THAT(result.err, ContainsSubstring("_hyena: error: "));
+  CHECK_THAT(result.err, ContainsSubstring(text));
+  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+}
+
+}  // namespace
+
+TEST_CASE("usage errors are one line and exit 2, before any file is made") {
+  const TemporaryDirectory folder;
+  const std::string out = folder.path("run");
+  const auto refuses = [&](Arguments arguments, const std::string& text) {
+    arguments.insert(arguments.begin(), {"--out", out});
+    check_refusal(train(arguments, false), 2, text);
+    CHECK(!fs::exists(out));
+  };
+  refuses({"--stpes", "3"}, "unknown option '--stpes' (did you mean '--steps'?)");
+  refuses({"words"}, "stray argument 'words'");
+  refuses({"--steps"}, "--steps");
+  refuses({"--steps", "-5"}, "'steps'");
+  refuses({"--steps", "99999999999999999999"}, "'steps'");
+  refuses({"--lr", "abc"}, "'learning_rate'");
+  refuses({"--lr", "nan"}, "'learning_rate'");
+  refuses({"--device", "tpu"}, "tpu");
+  refuses({"--task", "chess"}, "'task'");
+  refuses({"--set", "d_modle=3"}, "d_modle' (did you mean 'd_model'?)");
+  refuses({"--set", "d_model"}, "d_model");
+  refuses({"--config", folder.path("none.json")}, "none.json");
+  refuses({"--config", folder.path()}, "");
+  refuses({"--cp", "3"}, "'cp': expected a divisor of d_model = 64, got 3");
+  refuses({"--task", "text"}, "needs files");
+  refuses({"--resume", folder.path(), "--seed", "3"}, "--out does not go with --resume");
+  write(folder.path("bad.json"), "{\n  \"steps\": 3,\n  \"steps\": 4\n}");
+  refuses({"--config", folder.path("bad.json")}, "bad.json: line 3");
+}
+
+TEST_CASE("help and version exit 0 and teach") {
+  const ProgramResult help = train({"--help"}, false);
+  CHECK(help.status == 0);
+  CHECK_THAT(help.out, ContainsSubstring("mpirun -n 4 train_hyena --cp 2"));
+  CHECK(train({"--version"}, false).out.starts_with("train_hyena (Crocuta) "));
+  CHECK(generate({"--help"}).status == 0);
+}
+
+TEST_CASE("data that cannot be used is named, with exit status 1") {
+  const TemporaryDirectory folder;
+  const auto refuses = [&](const std::string& task, const std::string& file,
+                           const std::string& text) {
+    check_refusal(
+        train({"--task", task, "--data", file, "--out", folder.path("run"), "--set", "seq_len=16"},
+              false),
+        1, text);
+  };
+  refuses("text", folder.path("none"), "none': cannot be opened: No such file or directory");
+  refuses("text", folder.path(), "is a directory");
+  write(folder.path("empty"), "");
+  refuses("text", folder.path("empty"), "empty': is empty");
+  write(folder.path("short"), "0123456789");
+  refuses("text", folder.path("short"), "at least seq_len + 1 = 17 tokens to train on, got 9");
+  write(folder.path("x.fa"), ">x\nACGT\nAC3T\n");
+  refuses("dna", folder.path("x.fa"), "line 3, column 3: digit '3' in the sequence");
+}
+
+TEST_CASE("a run trains, says what it learned, and leaves a checkpoint that answers") {
+  const TemporaryDirectory folder;
+  const std::string run = folder.path("run");
+  const ProgramResult result = train({"--steps", "20", "--out", run});
+  CAPTURE(result.out, result.err);
+  REQUIRE(result.status == 0);
+  CHECK(result.err.empty());
+  CHECK_THAT(result.out, ContainsSubstring("Held-out accuracy: "));
+  CHECK_THAT(result.out, ContainsSubstring("(chance 50.0 %)"));
+  CHECK_THAT(result.out, ContainsSubstring("train_hyena --resume " + run));
+  CHECK(fs::exists(run + "/step-00000020/model.safetensors"));
+  CHECK(losses(run).size() == 2);
+
+  const ProgramResult answer =
+      generate({"--checkpoint", run, "--prompt", "a B => a", "--temperature", "0"});
+  CHECK(answer.status == 0);
+  CHECK(answer.out.starts_with("a B => a "));
+  CHECK(answer.out == generate({"--checkpoint", run + "/step-00000020", "--prompt", "a B => a",
+                                "--temperature", "0", "--seed", "7"})
+                          .out);
+  check_refusal(generate({"--checkpoint", run, "--prompt", "a x"}), 2, "got 'x'");
+  check_refusal(generate({"--checkpoint", run, "--prompt", ""}), 2, "prompt");
+  check_refusal(generate({"--checkpoint", folder.path("none"), "--prompt", "a"}), 1,
+                "no such directory");
+  check_refusal(generate({"--checkpoint", folder.path(), "--prompt", "a"}), 1,
+                "holds no checkpoint");
+  check_refusal(generate({"--prompt", "a"}), 2, "--checkpoint is required");
+  check_refusal(generate({"--checkpoint", run, "--prompt", "a", "--temperature", "-1"}), 2,
+                "--temperature");
+
+  check_refusal(train({"--out", run}), 2, "holds a run already");
+}
+
+TEST_CASE("DNA and text runs report bits beside Markov models, and continue a prompt") {
+  const TemporaryDirectory folder;
+  std::string bases, text;
+  for (int i = 0; i < 600; ++i) bases += "ACGTTGCA"[(i * i + i / 7) % 8];
+  for (int i = 0; i < 200; ++i) text += "ab" + std::to_string(i % 13) + "\n";
+  write(folder.path("x.fa"), ">x\n" + bases + "\nNNRY\n");
+  write(folder.path("x.txt"), text);
+  for (const std::string task : {"dna", "text"}) {
+    const std::string run = folder.path(task);
+    const ProgramResult result =
+        train({"--task", task, "--data", folder.path(task == "dna" ? "x.fa" : "x.txt"), "--out",
+               run, "--steps", "10"});
+    CAPTURE(result.out, result.err);
+    REQUIRE(result.status == 0);
+    CHECK_THAT(result.out, ContainsSubstring(task == "dna" ? "bits per base" : "bits per byte"));
+    CHECK_THAT(result.out, ContainsSubstring("than the best of them, order "));
+    if (task == "dna") CHECK_THAT(result.err, ContainsSubstring("2 ambiguous base(s)"));
+    const ProgramResult more =
+        generate({"--checkpoint", run, "--prompt", "AC", "--max-tokens", "30"});
+    CHECK(more.status == 0);
+    CHECK(more.out.size() == 2 + 30 + 1);
+  }
+}
+
+TEST_CASE("a resumed run logs the losses of one that never stopped") {
+  const TemporaryDirectory folder;
+  const std::string whole = folder.path("whole"), halves = folder.path("halves");
+  const Arguments every = {"--set", "log_every=1", "--set", "schedule_steps=20"};
+  const auto with = [&](Arguments arguments) {
+    arguments.insert(arguments.end(), every.begin(), every.end());
+    return train(arguments);
+  };
+  REQUIRE(with({"--steps", "20", "--out", whole}).status == 0);
+  REQUIRE(with({"--steps", "9", "--out", halves}).status == 0);
+  const ProgramResult resumed =
+      train({"--resume", halves, "--steps", "20", "--set", "log_every=1"}, false);
+  CAPTURE(resumed.out, resumed.err);
+  REQUIRE(resumed.status == 0);
+  CHECK_THAT(resumed.out, ContainsSubstring("Resuming at step 9"));
+  CHECK(losses(whole).size() == 20);
+  CHECK(losses(halves) == losses(whole));
+  CHECK(slurp(halves + "/step-00000020/model.safetensors") ==
+        slurp(whole + "/step-00000020/model.safetensors"));
+  CHECK(slurp(halves + "/step-00000020/optimizer.safetensors") ==
+        slurp(whole + "/step-00000020/optimizer.safetensors"));
+
+  SECTION("another configuration is refused, difference by difference") {
+    check_refusal(
+        train({"--resume", halves, "--lr", "0.01", "--seed", "3"}, false), 2,
+        "learning_rate: 0.01 here, 0.002 in the checkpoint; seed: 3 here, 0 in the checkpoint");
+  }
+  SECTION("a finished run says how to go on") {
+    const ProgramResult again = train({"--resume", halves}, false);
+    CHECK(again.status == 0);
+    CHECK_THAT(again.out, ContainsSubstring("Trained already: step 20 of 20"));
+  }
+  SECTION("a damaged checkpoint is named, and the one before it taken") {
+    std::fstream file(halves + "/step-00000020/model.safetensors",
+                      std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-3, std::ios::end);
+    file.put('\x55');
+    file.close();
+    const ProgramResult older = train({"--resume", halves}, false);
+    CAPTURE(older.out, older.err);
+    CHECK(older.status == 0);
+    CHECK_THAT(older.err, ContainsSubstring("model.safetensors"));
+    CHECK_THAT(older.out, ContainsSubstring("Resuming at step 9"));
+  }
+}
+
+TEST_CASE("nothing to resume is an error") {
+  const TemporaryDirectory folder;
+  check_refusal(train({"--resume", folder.path("none")}, false), 1, "no such directory");
+  check_refusal(train({"--resume", folder.path()}, false), 1, "holds no checkpoint");
+}
+
+TEST_CASE("runs without --out get directories of their own, and --resume takes the last") {
+  const TemporaryDirectory folder;
+  const ProgramResult result = shell(
+      "cd " + folder.path() +
+      " && $TRAIN --steps 2 && $TRAIN --steps 3 && " CROCUTA_TRAIN_HYENA " --resume --steps 4");
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK(fs::exists(folder.path("runs/recall/step-00000002")));
+  CHECK(fs::exists(folder.path("runs/recall-2/step-00000004")));
+}
+
+TEST_CASE("ranks that are threads log the losses of one rank") {
+  const TemporaryDirectory folder;
+  REQUIRE(train({"--steps", "6", "--set", "log_every=1", "--dtype", "float64", "--out",
+                 folder.path("1")})
+              .status == 0);
+  const ProgramResult two = train({"--steps", "6", "--set", "log_every=1", "--dtype", "float64",
+                                   "--cp", "2", "--out", folder.path("2")});
+  CAPTURE(two.out, two.err);
+  REQUIRE(two.status == 0);
+  CHECK_THAT(two.out, ContainsSubstring("2 ranks (2 per sequence)"));
+  const auto one = losses(folder.path("1")), both = losses(folder.path("2"));
+  REQUIRE(one.size() == 6);
+  REQUIRE(both.size() == 6);
+  for (std::size_t i = 0; i < 6; ++i) {
+    const auto value = [](const std::string& line) {
+      return std::stod(line.substr(line.rfind(':') + 1));
+    };
+    CHECK(value(both[i]) == Approx(value(one[i])).epsilon(1e-11));
+  }
+}
+
+TEST_CASE("SIGINT and SIGTERM finish the step, save and exit 128 + n; SIGUSR1 saves and goes on") {
+  const TemporaryDirectory folder;
+  const std::string run = folder.path("run");
+  // Waits for the first metrics, so that the signal meets the training loop.
+  const std::string start =
+      "$TRAIN --steps 100000000 --set eval_every=100000000 --set save_every=100000000 --out " +
+      run + " > " + folder.path("out") +
+      " & pid=$!; for i in {1..400}; do grep -qs train_accuracy " + run +
+      "/metrics.jsonl && break; sleep 0.05; done; ";
+  SECTION("one signal") {
+    for (const auto& [name, status] : {std::pair<std::string, int>{"INT", 130}, {"TERM", 143}}) {
+      fs::remove_all(run);
+      const ProgramResult result = shell(start + "kill -" + name + " $pid; wait $pid");
+      CAPTURE(result.err, slurp(folder.path("out")));
+      CHECK(result.status == status);
+      CHECK_THAT(slurp(folder.path("out")), ContainsSubstring("Stopped by SIG" + name));
+      CHECK(train({"--resume", run, "--steps", "1"}, false).status == 0);
+    }
+  }
+  SECTION("SIGUSR1, then a kill that nobody can catch") {
+    const ProgramResult result =
+        shell(start + "kill -USR1 $pid; for i in {1..400}; do ls -d " + run +
+              "/step-* >/dev/null 2>&1 && break; sleep 0.05; done; kill -0 $pid && kill -KILL "
+              "$pid; wait $pid");
+    CHECK(result.status == 137);
+    CHECK(train({"--resume", run, "--steps", "1"}, false).status == 0);
+  }
+}
+
+TEST_CASE("a reader that goes away does not stop the training") {
+  const TemporaryDirectory folder;
+  const ProgramResult result = shell("set -o pipefail; $TRAIN --steps 30 --set log_every=1 --out " +
+                                     folder.path("run") + " | head -n 1");
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK(fs::exists(folder.path("run/step-00000030")));
+}
+
+TEST_CASE("a second run in the same directory is kept out") {
+  const TemporaryDirectory folder;
+  const std::string run = folder.path("run");
+  REQUIRE(train({"--steps", "2", "--out", run}).status == 0);
+  const std::string again = CROCUTA_TRAIN_HYENA " --resume " + run;
+  const ProgramResult result =
+      shell(again + " --steps 100000000 >/dev/null & pid=$!; sleep 1; " + again +
+            " --steps 5; status=$?; kill -KILL $pid; exit $status");
+  check_refusal(result, 1, "run");
+}
+
+TEST_CASE("a NaN stops the run with exit status 1, or is skipped until that makes no sense") {
+  const TemporaryDirectory folder;
+  const std::string run = folder.path("run");
+  // float16 overflows at this learning rate.
+  const Arguments explode = {"--dtype", "float16", "--lr",           "10",    "--steps",
+                             "300",     "--set",   "warmup_steps=0", "--set", "clip_norm=1000000",
+                             "--set",   "w=1000"};
+  const auto with = [&](Arguments arguments) {
+    arguments.insert(arguments.end(), explode.begin(), explode.end());
+    return train(arguments);
+  };
+  const ProgramResult stopped = with({"--out", run});
+  CAPTURE(stopped.out, stopped.err);
+  CHECK(stopped.status == 1);
+  CHECK_THAT(
+      stopped.err,
+      ContainsSubstring("the parameters are unchanged (--on-nan skip leaves such steps out)"));
+}
+
+}  // namespace crocuta::test

@@ -1,0 +1,85 @@
+// train_hyena on several processes.
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/catch.h"
+#include "tests/support/run_program.h"
+#include "tests/support/temporary_directory.h"
+
+namespace crocuta::test {
+namespace {
+
+ProgramResult train(int processes, std::vector<std::string> arguments) {
+  std::vector<std::string> all = {CROCUTA_TRAIN_HYENA};
+  if (processes > 1) all = {CROCUTA_MPIEXEC, "-n", std::to_string(processes), CROCUTA_TRAIN_HYENA};
+  const std::vector<std::string> tiny = {
+      "--set", "symbols=6",      "--set", "seq_len=14",        "--set",        "d_model=8",
+      "--set", "filter_order=8", "--set", "test_sequences=16", "--batch-size", "4",
+      "--set", "log_every=1",    "--set", "schedule_steps=20", "--device",     "cpu"};
+  all.insert(all.end(), tiny.begin(), tiny.end());
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return run_program(all);
+}
+
+std::vector<double> losses(const std::string& root) {
+  std::ifstream lines(root + "/metrics.jsonl");
+  std::vector<double> found;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string key = "\"loss\": ";
+    const std::size_t at = line.find(key);
+    if (at != std::string::npos) found.push_back(std::stod(line.substr(at + key.size())));
+  }
+  return found;
+}
+
+void check_equal(const std::vector<double>& a, const std::vector<double>& b, double bound) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) CHECK(a[i] == Approx(b[i]).epsilon(bound));
+}
+
+}  // namespace
+
+TEST_CASE("processes under mpirun log the losses of one process") {
+  const TemporaryDirectory folder;
+  const auto run = [&](const std::string& name, int processes, std::vector<std::string> arguments,
+                       int steps = 8) {
+    arguments.insert(arguments.end(),
+                     {"--steps", std::to_string(steps), "--out", folder.path(name)});
+    const ProgramResult result = train(processes, arguments);
+    CAPTURE(result.out, result.err);
+    REQUIRE(result.status == 0);
+    return losses(folder.path(name));
+  };
+  const auto one = run("1", 1, {});
+  REQUIRE(one.size() == 8);
+  check_equal(run("4x1", 4, {}), one, 1e-5);
+  check_equal(run("2x2", 4, {"--cp", "2", "--check-collectives"}), one, 1e-5);
+  check_equal(run("1x4", 4, {"--cp", "4"}), one, 1e-5);
+  check_equal(run("2x2, float64", 4, {"--cp", "2", "--dtype", "float64"}),
+              run("1, float64", 1, {"--dtype", "float64"}), 1e-11);
+
+  // What four processes began, one finishes.
+  REQUIRE(train(1, {"--resume", folder.path("1x4"), "--steps", "12"}).status == 0);
+  check_equal(losses(folder.path("1x4")), run("1 again", 1, {}, 12), 1e-5);
+}
+
+TEST_CASE("several processes say once what is wrong, and all exit alike") {
+  const TemporaryDirectory folder;
+  const auto refuses = [&](std::vector<std::string> arguments, int status,
+                           const std::string& text) {
+    arguments.insert(arguments.end(), {"--out", folder.path("run")});
+    const ProgramResult result = train(4, arguments);
+    CAPTURE(result.out, result.err);
+    CHECK(result.status == status);
+    const std::size_t first = result.err.find("train_hyena: error: ");
+    REQUIRE(first != std::string::npos);
+    CHECK(result.err.find("train_hyena: error: ", first + 1) == std::string::npos);
+    CHECK_THAT(result.err, ContainsSubstring(text));
+  };
+  refuses({"--cp", "8"}, 2, "'cp': expected a divisor of the number of processes, 4, got 8");
+  refuses({"--cp", "2", "--set", "n_layers=0"}, 2, "'n_layers'");
+  refuses({"--task", "text", "--data", folder.path("none")}, 1, "No such file or directory");
+  refuses({"--resume", folder.path("none"), "--steps", "3"}, 2, "--out does not go with --resume");
+}
+
+}  // namespace crocuta::test

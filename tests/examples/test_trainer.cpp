@@ -1,0 +1,226 @@
+#include <cmath>
+#include <fstream>
+
+#include "examples/hyena/data/draws.h"
+#include "examples/hyena/data/fasta.h"
+#include "framework/random.h"
+#include "tests/check_op.h"
+#include "tests/examples/tiny_run.h"
+#include "tests/support/catch.h"
+#include "tests/support/temporary_directory.h"
+
+namespace crocuta::test {
+namespace {
+
+using hyena::Options;
+
+double largest_relative_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::abs(a[i] - b[i]) / std::abs(b[i]));
+  }
+  return largest;
+}
+
+Checkpoint save(const TinyRun& run, const std::string& root) {
+  CheckpointStore(root).save(run.trainer.contents());
+  return load_latest(root).value();
+}
+
+}  // namespace
+
+TEST_CASE("training reaches the entropy of a source that is known") {
+  // A base repeats the one two places back with probability 0.91, else is one of the other three:
+  // 0.58 bits per base for who knows the rule, 2 bits for who does not.
+  const TemporaryDirectory folder;
+  constexpr std::int64_t kBases = 20'000, kHeldOut = 2'000;
+  hyena::Draws draws(1, hyena::Purpose::window, 0);
+  std::string bases = "AC";
+  double bits = 0;  // of the rule on the held-out region
+  for (std::int64_t i = 2; i < kBases; ++i) {
+    const std::uint64_t draw = draws.below(100);
+    const std::size_t before = hyena::kBases.find(bases[bases.size() - 2]);
+    bases += hyena::kBases[(before + (draw < 91 ? 0 : 1 + draw % 3)) % 4];
+    if (i >= kBases - kHeldOut) bits -= std::log2(draw < 91 ? 0.91 : 0.03) / kHeldOut;
+  }
+  std::ofstream(folder.path("source.fa")) << ">source\n" << bases << "\n";
+
+  Options o = tiny_options();
+  o.task = "dna";
+  o.data = {folder.path("source.fa")};
+  o.seq_len = 64;
+  o.d_model = 16;
+  o.batch_size = 16;
+  o.steps = o.schedule_steps = 250;
+  o.learning_rate = 1e-2;
+  TinyRun run(o);
+  const auto bits_of = [&] {
+    const hyena::Evaluation e = run.trainer.evaluate(run.task->test_rows());
+    CHECK(e.scored == kHeldOut);
+    return e.nats / std::log(2.0);
+  };
+  CHECK(bits_of() > 1.9);
+  run.train(o.steps);
+  CHECK(bits_of() < 1.05 * bits);
+  CHECK(bits_of() > 0.99 * bits);
+}
+
+TEST_CASE("the same seed gives the same run, another seed another") {
+  Options o = tiny_options();
+  TinyRun a(o), b(o);
+  CHECK(a.train(10) == b.train(10));
+  CHECK(a.state() == b.state());
+  o.seed = 1;
+  CHECK(TinyRun(o).train(1) != TinyRun(tiny_options()).train(1));
+}
+
+TEST_CASE("evaluation changes nothing in the run") {
+  Options o = tiny_options();
+  o.dropout = 0.2;
+  const auto run = [&](bool evaluate) {
+    TinyRun tiny(o);
+    tiny.train(3);
+    if (evaluate) {
+      tiny.trainer.evaluate(16);
+      tiny.trainer.evaluate(7);
+    }
+    const std::vector<double> losses = tiny.train(3);
+    return std::pair(losses, tiny.state());
+  };
+  CHECK(run(true) == run(false));
+}
+
+TEST_CASE("a run stopped at any step and resumed is the run that never stopped, bit for bit") {
+  const TemporaryDirectory folder;
+  Options o = tiny_options();
+  o.dropout = 0.2;  // so that random state matters too
+  TinyRun whole(o);
+  std::vector<double> losses = whole.train(12);
+  for (const std::int64_t stop : {0, 1, 2, 5, 11, 12}) {
+    TinyRun first(o);
+    first.train(stop);
+    const Checkpoint checkpoint = save(first, folder.path(std::to_string(stop)));
+    TinyRun second(o);
+    default_generator() = {99, 99};  // whatever was there before
+    second.trainer.restore(checkpoint);
+    CHECK(second.trainer.steps_done() == stop);
+    CHECK(second.train(12 - stop) == std::vector<double>(losses.begin() + stop, losses.end()));
+    CHECK(second.state() == whole.state());
+  }
+}
+
+TEST_CASE("the same holds on two ranks, and one rank goes on where two stopped") {
+  const TemporaryDirectory folder;
+  Options o = tiny_options(), two = o;
+  two.cp = 2;
+  const std::vector<double> whole = losses_on(2, two, 8);
+  run_ranks(2, [&](const ProcessGroup& world) {
+    TinyRun run(two, world);
+    run.train(5);
+    if (world.rank() == 0) CheckpointStore(folder.path()).save(run.trainer.contents());
+  });
+  const Checkpoint checkpoint = load_latest(folder.path()).value();
+  std::vector<double> resumed;
+  run_ranks(2, [&](const ProcessGroup& world) {
+    TinyRun run(two, world);
+    run.trainer.restore(checkpoint);
+    run.trainer.check_ranks_agree();
+    const auto mine = run.train(3);
+    if (world.rank() == 0) resumed = mine;
+  });
+  const std::vector<double> last(whole.begin() + 5, whole.end());
+  CHECK(resumed == last);
+
+  TinyRun alone(o);
+  alone.trainer.restore(checkpoint);
+  CHECK(largest_relative_difference(alone.train(3), last) < 1e-5);
+}
+
+TEST_CASE("losses do not depend on how many ranks share the work") {
+  Options o = tiny_options();
+  for (const DType dtype : {DType::float32, DType::float64}) {
+    o.dtype = dtype;
+    o.cp = 1;
+    const double bound = dtype == DType::float64 ? 1e-11 : 1e-5;
+    const std::vector<double> one = losses_on(1, o, 12);
+    CHECK(largest_relative_difference(losses_on(2, o, 12), one) < bound);  // data parallel
+    CHECK(largest_relative_difference(losses_on(3, o, 12), one) < bound);  // rows do not divide
+    for (const int cp : {2, 4}) {
+      o.cp = cp;
+      CHECK(largest_relative_difference(losses_on(cp, o, 12), one) < bound);
+    }
+    o.cp = 2;
+    CHECK(largest_relative_difference(losses_on(4, o, 12), one) < bound);  // both
+  }
+}
+
+TEST_CASE("dropout drops the same elements however many ranks share the work") {
+  Options o = tiny_options();
+  o.dropout = 0.3;
+  o.dtype = DType::float64;
+  const std::vector<double> one = losses_on(1, o, 5);
+  o.cp = 2;
+  CHECK(largest_relative_difference(losses_on(4, o, 5), one) < 1e-11);
+}
+
+TEST_CASE("evaluation does not depend on the number of ranks") {
+  Options o = tiny_options();
+  o.dtype = DType::float64;
+  const hyena::Evaluation one = TinyRun(o).trainer.evaluate(11);
+  o.cp = 2;
+  run_ranks(4, [&](const ProcessGroup& world) {
+    const hyena::Evaluation four = TinyRun(o, world).trainer.evaluate(11);
+    if (world.rank() != 0) return;
+    CHECK(four.scored == 11);
+    CHECK(four.accuracy == one.accuracy);
+    CHECK(four.nats == Approx(one.nats).epsilon(1e-11));
+  });
+}
+
+TEST_CASE("a NaN in the weights is caught within the step, named, and changes nothing") {
+  const Options o = tiny_options();
+  for (const int ranks : {1, 2}) {
+    Options shared = o;
+    shared.cp = ranks;
+    run_ranks(ranks, [&](const ProcessGroup& world) {
+      TinyRun run(shared, world);
+      run.train(2);
+      const StateDict weights = run.trainer.model().state_dict();
+      weights.at("blocks.1.mlp.fc1.bias").detach().fill_(std::nan(""));
+      const std::vector<float> before = weights.at("embedding.weight").to_vector();
+      const hyena::Trainer::Step step = run.trainer.step();
+      if (world.rank() == 0) {
+        CHECK(std::isnan(step.loss));
+        CHECK(step.trouble ==
+              "step 3: the loss is nan; parameter 'blocks.1.mlp.fc1.bias' is the first that holds "
+              "NaN or infinity");
+        CHECK(weights.at("embedding.weight").to_vector() == before);
+      }
+    });
+  }
+}
+
+TEST_CASE("a loss that is infinite although all parameters are finite is told apart") {
+  TinyRun run(tiny_options());
+  const StateDict weights = run.trainer.model().state_dict();
+  weights.at("norm.weight").detach().fill_(3e38);
+  weights.at("embedding.weight").detach().fill_(3e38);
+  CHECK_THAT(run.trainer.step().trouble,
+             ContainsSubstring("all parameters are finite, so it overflowed on the way"));
+}
+
+TEST_CASE("a checkpoint of other data or another model is refused, and changes nothing") {
+  const TemporaryDirectory folder;
+  TinyRun run(tiny_options());
+  run.train(2);
+  const Checkpoint checkpoint = save(run, folder.path());
+  Options wider = tiny_options();
+  wider.d_model = 16;
+  TinyRun other(wider);
+  const std::string before = other.state();
+  CHECK_THROWS_AS(other.trainer.restore(checkpoint), Error);
+  CHECK(other.state() == before);
+}
+
+}  // namespace crocuta::test
