@@ -327,6 +327,13 @@ TEST_CASE("a NaN stops the run with exit status 1, or is skipped until that make
   CHECK_THAT(
       stopped.err,
       ContainsSubstring("the parameters are unchanged (--on-nan skip leaves such steps out)"));
+
+  const ProgramResult skipped = with({"--out", folder.path("skipping"), "--on-nan", "skip"});
+  CAPTURE(skipped.err);
+  CHECK(skipped.status == 1);
+  CHECK_THAT(skipped.err, ContainsSubstring("train_hyena: warning: step 2: the loss is"));
+  CHECK_THAT(skipped.err, ContainsSubstring("; step left out\n"));
+  CHECK_THAT(skipped.err, ContainsSubstring("gave up after 20 such steps in a row"));
 }
 
 }  // namespace crocuta::test
