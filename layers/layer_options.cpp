@@ -19,8 +19,7 @@ void require_size(const char* layer, const char* argument, std::int64_t value) {
 
 void require_options(const char* layer, const TensorOptions& options) {
   if (!is_floating(options.dtype)) {
-    fail<DTypeError>(layer, "dtype", "float32, float64, bfloat16 or float16",
-                     str(options.dtype));
+    fail<DTypeError>(layer, "dtype", "float32, float64, bfloat16 or float16", str(options.dtype));
   }
   require_available(layer, options.device);
 }

@@ -1,0 +1,93 @@
+#include "examples/hyena/hyena_lm.h"
+
+#include <string>
+
+#include "framework/ops.h"
+#include "framework/registry.h"
+#include "layers/sequence_dropout.h"
+
+namespace crocuta {
+namespace {
+
+constexpr const char* kName = "HyenaLM";
+
+HyenaLM::Options read(const Config& config) {
+  HyenaLM::Options options;
+  options.vocab_size = config.get_int("vocab_size", kLayerSize);
+  config.get_int("n_layers", kLayerSize);  // required here, though a block has a default
+  options.hyena = hyena_block_options(config);
+  config.finish();
+  return options;
+}
+
+const HyenaLM::Options& checked(const HyenaLM::Options& options) {
+  require_size(kName, "vocab_size", options.vocab_size);
+  require_valid(kName, options.hyena);
+  return options;
+}
+
+Embedding::Options embedding_options(const HyenaLM::Options& o) {
+  return {.num_embeddings = o.vocab_size,
+          .embedding_dim = o.hyena.d_model,
+          .dtype = o.hyena.dtype,
+          .device = o.hyena.device};
+}
+
+LayerNorm::Options norm(const HyenaOptions& o) {
+  return {.dim = o.d_model, .dtype = o.dtype, .device = o.device};
+}
+
+// The list of blocks, named by number.
+class Blocks : public Module {
+ public:
+  explicit Blocks(const HyenaOptions& options) {
+    for (std::int64_t i = 0; i < options.n_layers; ++i) {
+      list.push_back(&child<HyenaBlock>(std::to_string(i), options));
+    }
+  }
+  std::vector<HyenaBlock*> list;
+};
+
+}  // namespace
+
+HyenaLM::HyenaLM(const Options& options)
+    : options_(checked(options)),
+      embedding_(child<Embedding>("embedding", embedding_options(options))),
+      blocks_(child<Blocks>("blocks", options.hyena).list),
+      norm_(child<LayerNorm>("norm", norm(options.hyena))) {}
+
+HyenaLM::HyenaLM(const Config& config) : HyenaLM(read(config)) {}
+
+Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
+  if (ids.dim() != 2) fail<ShapeError>(kName, "x", "ids [B, L]", to_string(ids.shape()));
+  const HyenaOptions& o = options_.hyena;
+  require_ids(kName, ids, o.device);
+  require_sequence(kName, o, cp, ids.size(1));
+  const SequenceDropout dropout{.probability = is_training() ? o.dropout : 0,
+                                .first_sequence = first_sequence_,
+                                .sharding = o.sharding};
+  Tensor r = dropout(embedding_.forward(ids, cp), cp);
+  for (HyenaBlock* block : blocks_) r = block->forward(r, cp);
+  return linear(norm_.forward(r, cp), embedding_.weight(), Tensor());
+}
+
+void HyenaLM::set_first_sequence(std::int64_t number) {
+  first_sequence_ = number;
+  for (HyenaBlock* block : blocks_) block->set_first_sequence(number);
+}
+
+HyenaLM::Groups HyenaLM::parameter_groups() const {
+  Groups groups;
+  for (NamedTensor& parameter : named_parameters()) {
+    bool decay = false;
+    for (const char* end : {".in_proj.weight", ".out_proj.weight", ".fc1.weight", ".fc2.weight"}) {
+      decay = decay || parameter.name.ends_with(end);
+    }
+    (decay ? groups.decay : groups.no_decay).push_back(std::move(parameter));
+  }
+  return groups;
+}
+
+REGISTER_LAYER("HyenaLM", HyenaLM);
+
+}  // namespace crocuta

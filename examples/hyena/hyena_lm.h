@@ -1,0 +1,55 @@
+// The Hyena language model (Poli et al. 2023, arXiv 2302.10866): token ids in, logits of the next
+// token out.
+#pragma once
+
+#include <vector>
+
+#include "layers/embedding.h"
+#include "layers/hyena_block.h"
+
+namespace crocuta {
+
+// int64 ids [B, L/P] → logits [B, L/P, V]:
+//
+//   embedding (no positions) → n_layers blocks → LayerNorm → times the embedding's transpose
+//
+// Logits at position t depend on the ids up to t only. Children: embedding, blocks.<i>, norm.
+class HyenaLM : public Layer {
+ public:
+  struct Options {
+    std::int64_t vocab_size = 0;  // required: V
+    // n_layers is the number of blocks (required); dropout is applied to the embedding, too.
+    HyenaOptions hyena;
+  };
+  // Throws ArgumentError, DTypeError or DeviceError for options out of range.
+  explicit HyenaLM(const Options& options);
+  // Keys: vocab_size, d_model, l_max, n_layers, filter_order (64), emb_dim (5), w (10),
+  // d_inner (4 * d_model), dropout (0), dtype, device.
+  explicit HyenaLM(const Config& config);
+
+  // Throws ShapeError unless ids is [B, L/P] with L <= l_max, DTypeError unless they are int64,
+  // DeviceError unless they are on the model's device, ArgumentError unless P divides d_model and
+  // for an id outside [0, V), naming the first. B and L may be 0.
+  Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup()) override;
+
+  // The number of the first of `ids` in the whole batch: see HyenaBlock.
+  void set_first_sequence(std::int64_t number);
+
+  // The parameters for the optimizer: weight decay is for the weights of the blocks' linear maps,
+  // and not for biases, norms, the embedding, the short convolution, or anything in the filter.
+  struct Groups {
+    std::vector<NamedTensor> decay, no_decay;
+  };
+  Groups parameter_groups() const;
+
+  const Options& options() const { return options_; }
+
+ private:
+  const Options options_;
+  Embedding& embedding_;
+  std::vector<HyenaBlock*> blocks_;
+  LayerNorm& norm_;
+  std::int64_t first_sequence_ = 0;
+};
+
+}  // namespace crocuta

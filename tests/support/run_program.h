@@ -1,0 +1,17 @@
+// Runs a program as a user would, and says what became of it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace crocuta::test {
+
+struct ProgramResult {
+  int status = 0;  // the exit status, or 128 + n after signal n
+  std::string out, err;
+};
+
+// Runs `arguments[0]` with the rest as arguments, without a shell, and waits for its end.
+ProgramResult run_program(const std::vector<std::string>& arguments);
+
+}  // namespace crocuta::test

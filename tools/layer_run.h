@@ -1,0 +1,34 @@
+// What run_layer does between reading IN and writing OUT.
+#pragma once
+
+#include "distributed/threads.h"
+#include "framework/config.h"
+#include "framework/module.h"
+
+namespace crocuta {
+
+// One use of a layer. The tensors' names are those of IN; see run_layer --help.
+struct LayerRun {
+  std::string layer;
+  Config config;
+  StateDict in;
+  std::uint64_t seed = 0;  // of the layer's own initialisation
+  int ranks = 1;
+  int shard_dim = 0;
+};
+
+// A number of ranks that the layer cannot work on.
+struct RankCountError : ArgumentError {
+  using ArgumentError::ArgumentError;
+};
+
+// The tensors of OUT, on the CPU: the same for every number of ranks, up to rounding. Throws
+// - ArgumentError for an unknown layer and a configuration it does not take,
+// - DTypeError for parameters of another dtype than the layer's,
+// - RankCountError if one rank can do it but `ranks` cannot,
+// - FormatError for names in `in` other than those above, and parameters that are not the layer's,
+// - ShapeError for tensors that `ranks` ranks cannot split evenly,
+// as well as what the layer throws.
+StateDict run_layer(const LayerRun& run, const RankThreadOptions& options = {});
+
+}  // namespace crocuta
