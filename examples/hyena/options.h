@@ -38,7 +38,7 @@ struct Options {
   std::int64_t steps = 2000;
   std::int64_t eval_every = 100, save_every = 500, log_every = 10;
   std::int64_t eval_windows = 128;  // of the held-out region, at intervals; all of it at the end
-  std::string on_nan = "stop";     // stop or skip
+  std::string on_nan = "stop";      // stop or skip
   std::string device = "auto", out;
   std::int64_t cp = 1, threads = 0;  // ranks that share a sequence; CPU threads, 0: all
   double comm_timeout = 120;         // seconds

@@ -26,8 +26,8 @@ inline void set_thread_count([[maybe_unused]] int threads) {
 #endif
 }
 
-// One copy of f's machine code, whoever calls it: a second one, inlined elsewhere, may be vectorised
-// or fused otherwise and so round otherwise.
+// One copy of f's machine code, whoever calls it: a second one, inlined elsewhere, may be
+// vectorised or fused otherwise and so round otherwise.
 template <class F>
 [[gnu::noinline]] void run_range(F& f, std::int64_t begin, std::int64_t end) {
   f(begin, end);

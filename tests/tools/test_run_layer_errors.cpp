@@ -68,13 +68,15 @@ TEST_CASE("wrong flags end with status 2 and name the flag") {
   const auto error = [](std::vector<std::string> more) {
     return Attempt{.more = std::move(more)}.fails(2);
   };
-  CHECK_THAT(error({"--sede", "1"}), ContainsSubstring("'--sede'") && ContainsSubstring("'--seed'"));
+  CHECK_THAT(error({"--sede", "1"}),
+             ContainsSubstring("'--sede'") && ContainsSubstring("'--seed'"));
   CHECK_THAT(error({"stray"}), ContainsSubstring("'stray'"));
   CHECK_THAT(error({"--seed"}), ContainsSubstring("--seed"));
   CHECK_THAT(error({"--seed", "-1"}), ContainsSubstring("--seed"));
   CHECK_THAT(error({"--seed", "1.5"}), ContainsSubstring("--seed"));
   CHECK_THAT(error({"--seed", "99999999999999999999"}), ContainsSubstring("--seed"));
-  CHECK_THAT(error({"--device", "tpu"}), ContainsSubstring("--device") && ContainsSubstring("'tpu'"));
+  CHECK_THAT(error({"--device", "tpu"}),
+             ContainsSubstring("--device") && ContainsSubstring("'tpu'"));
   CHECK_THAT(error({"--device", "cuda:x"}), ContainsSubstring("--device"));
   CHECK_THAT(error({"--device="}), ContainsSubstring("--device"));
   CHECK_THAT(error({"--cp", "2"}), ContainsSubstring("--shard-dim"));
@@ -112,10 +114,10 @@ TEST_CASE("a dtype that is not the layer's ends with status 2") {
                              {"param.bias", ones({2})}}}
                   .fails(2)),
              ContainsSubstring("'param.weight'"));
-  CHECK_THAT((Attempt{.layer = "Embedding",
-                      .config = R"({"num_embeddings": 3, "embedding_dim": 2})"}
-                  .fails(2)),
-             ContainsSubstring("int64"));
+  CHECK_THAT(
+      (Attempt{.layer = "Embedding", .config = R"({"num_embeddings": 3, "embedding_dim": 2})"}
+           .fails(2)),
+      ContainsSubstring("int64"));
 }
 
 TEST_CASE("a number of ranks that the layer cannot have ends with status 2") {
@@ -185,8 +187,9 @@ TEST_CASE("files that cannot be read or written end with status 1") {
 }
 
 TEST_CASE("memory and devices that are not there end with status 1") {
-  CHECK_THAT((Attempt{.config = R"({"in_features": 1000000000, "out_features": 1000000})"}.fails(1)),
-             ContainsSubstring("GiB") || ContainsSubstring("TiB") || ContainsSubstring("memory"));
+  CHECK_THAT(
+      (Attempt{.config = R"({"in_features": 1000000000, "out_features": 1000000})"}.fails(1)),
+      ContainsSubstring("GiB") || ContainsSubstring("TiB") || ContainsSubstring("memory"));
   if (cuda_device_count() == 0) {
     CHECK_THAT((Attempt{.more = {"--device", "cuda"}}.fails(1)), ContainsSubstring("cuda"));
   }
