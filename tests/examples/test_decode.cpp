@@ -1,5 +1,6 @@
 #include "examples/hyena/decode.h"
 
+#include <cmath>
 #include <map>
 
 #include "framework/ops.h"

@@ -1,6 +1,7 @@
 #include "examples/hyena/hyena_lm.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "framework/autograd.h"

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "framework/ops.h"
 #include "tests/check_op.h"

@@ -1,5 +1,6 @@
 // What the depthwise convolution kernels promise about bits: they depend neither on threads, nor on
 // the slice of channels, nor on alignment, and NaN goes where the formula says and nowhere else.
+#include <cmath>
 #include <cstring>
 
 #if defined(_OPENMP)

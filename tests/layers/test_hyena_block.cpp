@@ -1,5 +1,6 @@
 #include "layers/hyena_block.h"
 
+#include <cmath>
 #include <set>
 
 #include "distributed/threads.h"
