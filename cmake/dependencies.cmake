@@ -10,6 +10,24 @@ if(CROCUTA_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
 
+if(CROCUTA_CUDA STREQUAL "ON")
+  # nvcc is often installed without being on PATH.
+  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+    find_program(CMAKE_CUDA_COMPILER nvcc HINTS ENV CUDA_PATH /usr/local/cuda PATH_SUFFIXES bin)
+  endif()
+  # Machine code for A100 and H100/H200, and PTX from which drivers make it for later ones.
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES "80-real;90" CACHE STRING "GPU architectures to build for")
+  endif()
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no later one for nvcc
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  set(CMAKE_CUDA_EXTENSIONS OFF)
+  find_package(CUDAToolkit REQUIRED)
+elseif(CROCUTA_CUDA STREQUAL "emulated")
+  find_package(Boost REQUIRED COMPONENTS context)  # the fibers that a block's threads run on
+endif()
+
 set(CROCUTA_WITH_MPI OFF)
 if(CROCUTA_MPI)
   set(MPI_CXX_SKIP_MPICXX ON)  # the C interface is enough, and the C++ one is gone since MPI 3

@@ -1,8 +1,8 @@
 # What can be switched, and the compiler flags it stands for.
-set(CROCUTA_CUDA OFF CACHE STRING "The CUDA backend: OFF or ON")
-set_property(CACHE CROCUTA_CUDA PROPERTY STRINGS OFF ON)
-set(CROCUTA_NCCL OFF CACHE STRING "Collectives between GPUs: OFF or ON (needs CROCUTA_CUDA)")
-set_property(CACHE CROCUTA_NCCL PROPERTY STRINGS OFF ON)
+set(CROCUTA_CUDA OFF CACHE STRING "The CUDA backend: OFF, ON, or emulated (on the CPU, for tests)")
+set_property(CACHE CROCUTA_CUDA PROPERTY STRINGS OFF ON emulated)
+set(CROCUTA_NCCL AUTO CACHE STRING "Collectives between GPUs: AUTO, ON or OFF (needs CROCUTA_CUDA)")
+set_property(CACHE CROCUTA_NCCL PROPERTY STRINGS AUTO ON OFF)
 set(CROCUTA_MPI AUTO CACHE STRING "Ranks that mpirun or srun start: AUTO, ON or OFF")
 set_property(CACHE CROCUTA_MPI PROPERTY STRINGS AUTO ON OFF)
 option(CROCUTA_OPENMP "Run CPU kernels on several threads" ON)
@@ -18,10 +18,11 @@ endif()
 set(CROCUTA_MARCH ${default_march} CACHE STRING
     "The CPU to build for, as in -march=: native for this machine, empty for the compiler's default")
 
-if(CROCUTA_CUDA OR CROCUTA_NCCL)
-  message(FATAL_ERROR
-    "CROCUTA_CUDA=${CROCUTA_CUDA}, CROCUTA_NCCL=${CROCUTA_NCCL}: this version runs on the CPU only; "
-    "the CUDA backend is the next milestone. Use the preset cpu, or leave both options OFF.")
+if(NOT CROCUTA_CUDA MATCHES "^(OFF|ON|emulated)$")
+  message(FATAL_ERROR "CROCUTA_CUDA=${CROCUTA_CUDA}: expected OFF, ON or emulated")
+endif()
+if(CROCUTA_NCCL STREQUAL "ON" AND NOT CROCUTA_CUDA STREQUAL "ON")
+  message(FATAL_ERROR "CROCUTA_NCCL=ON needs CROCUTA_CUDA=ON, which is ${CROCUTA_CUDA}")
 endif()
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
@@ -39,12 +40,24 @@ add_library(crocuta_options INTERFACE)
 target_compile_features(crocuta_options INTERFACE cxx_std_20)
 target_include_directories(crocuta_options INTERFACE
                            $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/crocuta>)
-target_compile_options(crocuta_options INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic>)
+# What nvcc generates is not pedantic C++.
+set(warnings_cxx -Wall -Wextra -Wpedantic)
+set(warnings_cuda -Xcompiler=-Wall,-Wextra -Wno-deprecated-gpu-targets)
 if(CROCUTA_WERROR)
-  target_compile_options(crocuta_options INTERFACE $<BUILD_INTERFACE:-Werror>)
+  list(APPEND warnings_cxx -Werror)
+  list(APPEND warnings_cuda -Werror=all-warnings)
 endif()
 if(CROCUTA_MARCH)
-  target_compile_options(crocuta_options INTERFACE $<BUILD_INTERFACE:-march=${CROCUTA_MARCH}>)
+  list(APPEND warnings_cxx -march=${CROCUTA_MARCH})
+endif()
+target_compile_options(crocuta_options INTERFACE
+                       $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:${warnings_cxx}>>
+                       $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:${warnings_cuda}>>)
+if(CROCUTA_CUDA)
+  target_compile_definitions(crocuta_options INTERFACE CROCUTA_WITH_CUDA)
+endif()
+if(CROCUTA_CUDA STREQUAL "emulated")
+  target_compile_definitions(crocuta_options INTERFACE CROCUTA_CUDA_EMULATED)
 endif()
 if(CROCUTA_SANITIZE)
   target_compile_options(crocuta_options INTERFACE -fsanitize=${CROCUTA_SANITIZE}

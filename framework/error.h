@@ -3,16 +3,13 @@
 
 #include <locale>
 #include <sstream>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
+#include "kernels/error.h"
+
 namespace crocuta {
 
-// The root of the family: catch this to catch everything Crocuta throws on purpose.
-struct Error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 struct ArgumentError : Error {  // a value out of range, or values that contradict each other
   using Error::Error;
 };
@@ -20,9 +17,6 @@ struct ShapeError : Error {  // sizes that do not fit
   using Error::Error;
 };
 struct DTypeError : Error {  // an element type that does not fit
-  using Error::Error;
-};
-struct DeviceError : Error {  // a device that is absent, not built in, or not the expected one
   using Error::Error;
 };
 struct CommError : Error {  // a process group that is unusable, or ranks that disagree

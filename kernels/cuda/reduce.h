@@ -1,0 +1,43 @@
+// Sums and maxima over the threads of a warp and of a block, in a fixed order.
+#pragma once
+
+#include "kernels/cuda/launch.h"
+
+namespace crocuta::kernels {
+
+// op(a, b) over the 32 lanes, all of which take part and get the result; op commutes.
+template <class A, class Op>
+__device__ inline A warp_reduce(A value, Op op) {
+  for (int lane = kWarpThreads / 2; lane > 0; lane /= 2) {
+    value = op(value, __shfl_xor_sync(0xffffffffu, value, lane));
+  }
+  return value;
+}
+
+// The same over all threads of a block of one dimension with a whole number of warps. Has barriers:
+// every thread must come here, and `empty` is the value that changes nothing.
+template <class A, class Op>
+__device__ inline A block_reduce(A value, A empty, Op op) {
+  CROCUTA_SHARED(A, partial, kWarpThreads);
+  const int lane = static_cast<int>(threadIdx.x) % kWarpThreads;
+  const int warp = static_cast<int>(threadIdx.x) / kWarpThreads;
+  const int warps = static_cast<int>(blockDim.x) / kWarpThreads;
+  value = warp_reduce(value, op);
+  __syncthreads();  // a second reduction must not overwrite what the first still reads
+  if (lane == 0) partial[warp] = value;
+  __syncthreads();
+  return warp_reduce(lane < warps ? partial[lane] : empty, op);
+}
+
+struct Plus {
+  template <class A>
+  __device__ A operator()(A a, A b) const {
+    return a + b;
+  }
+};
+template <class A>
+__device__ inline A block_sum(A value) {
+  return block_reduce(value, A(0), Plus{});
+}
+
+}  // namespace crocuta::kernels

@@ -1,0 +1,38 @@
+// Loads and stores of several neighbouring elements as one access of up to 16 bytes.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/runtime.h"
+#include "kernels/types.h"
+
+namespace crocuta::kernels {
+
+// As many elements of T as one 16-byte access holds.
+template <class T>
+inline constexpr int kVector = 16 / static_cast<int>(sizeof(T));
+
+template <class T, int N>
+struct alignas(sizeof(T) * N) Vector {
+  T element[N];
+
+  __host__ __device__ T& operator[](int i) { return element[i]; }
+  __host__ __device__ const T& operator[](int i) const { return element[i]; }
+};
+
+// `p` is aligned to N elements.
+template <int N, class T>
+__device__ inline Vector<T, N> load_vector(const T* p) {
+  return *reinterpret_cast<const Vector<T, N>*>(p);
+}
+template <int N, class T>
+__device__ inline void store_vector(T* p, const Vector<T, N>& value) {
+  *reinterpret_cast<Vector<T, N>*>(p) = value;
+}
+
+// True if `p` is aligned to `bytes`, a power of two.
+inline bool is_aligned(const void* p, std::uintptr_t bytes) {
+  return (reinterpret_cast<std::uintptr_t>(p) & (bytes - 1)) == 0;
+}
+
+}  // namespace crocuta::kernels
