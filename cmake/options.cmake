@@ -7,7 +7,7 @@ set(CROCUTA_MPI AUTO CACHE STRING "Ranks that mpirun or srun start: AUTO, ON or 
 set_property(CACHE CROCUTA_MPI PROPERTY STRINGS AUTO ON OFF)
 option(CROCUTA_OPENMP "Run CPU kernels on several threads" ON)
 option(CROCUTA_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
-option(CROCUTA_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+option(CROCUTA_BENCH "Build the benchmarks" OFF)
 option(CROCUTA_WERROR "Treat compiler warnings as errors" OFF)
 set(CROCUTA_SANITIZE "" CACHE STRING "As in -fsanitize=: address,undefined or thread; empty for none")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")

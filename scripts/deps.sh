@@ -4,14 +4,14 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/deps.sh [--tests] [--bench] [--plots] [--ci]
+usage: scripts/deps.sh [--tests] [--emulation] [--plots] [--ci]
 
 Installs the packages that are missing, and says nothing when there are none. Needs root, or sudo
 that does not ask for a password; otherwise prints the line to run and exits with 1.
 
   (no option)  to build and train: compiler, CMake, Ninja, OpenBLAS, FFTW, three C++ libraries
   --tests      also Catch2, Python 3, and Open MPI (which mpirun needs too)
-  --bench      also Google Benchmark
+  --emulation  also Boost.Context, on which the threads of emulated CUDA kernels run
   --plots      also matplotlib, for tools/plot_metrics.py
   --ci         also clang-format 14, with which this code is formatted
 TEXT
@@ -54,7 +54,7 @@ for option in "$@"; do
       need openmpi-bin command mpirun
       need python3 command python3
       ;;
-    --bench) need libbenchmark-dev library ;;
+    --emulation) need libboost-context-dev library ;;
     --plots) need python3-matplotlib library ;;
     --ci) need clang-format-14 command clang-format-14 ;;
     --help | -h) usage && exit 0 ;;

@@ -2,7 +2,8 @@
 # usage: scripts/test.sh [preset] [CMake option ...]
 #
 # Installs what is missing, builds, runs all tests, and ends with the line
-# `N passed, N failed, N skipped`. Presets: cpu (the default), debug, asan, tsan.
+# `N passed, N failed, N skipped`. Presets: cpu (the default), debug, asan, tsan; cuda-emulated and
+# cuda-emulated-asan, where all runs on the CUDA backend, emulated on the CPU; cuda, which needs a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/quietly.sh
@@ -14,7 +15,9 @@ fi
 build=build/$preset
 jobs=$(nproc)
 
-scripts/deps.sh --tests
+packages=(--tests)
+[[ $preset == *emulated* ]] && packages+=(--emulation)
+scripts/deps.sh "${packages[@]}"
 
 quietly cmake --preset "$preset" -DCROCUTA_TESTS=ON "$@"
 start=$SECONDS
