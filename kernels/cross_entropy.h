@@ -1,6 +1,8 @@
 // Cross-entropy of a softmax with the right answers, fused: the probabilities are never stored.
 #pragma once
 
+#include <cstddef>
+
 #include "kernels/types.h"
 
 namespace crocuta::kernels {
@@ -22,7 +24,12 @@ void cross_entropy_backward(std::int64_t rows, std::int64_t n, std::int64_t igno
                             Stream stream);
 
 // result = scale * the sum of x[i], i < n, the same bits however many threads there are.
+// `workspace` is aligned to 64.
 template <class Device, class A>
-void scaled_sum(std::int64_t n, double scale, const A* x, A* result, Stream stream);
+void scaled_sum(std::int64_t n, double scale, const A* x, A* result, void* workspace,
+                Stream stream);
+// Bytes of scratch memory that it needs.
+template <class Device, class A>
+std::size_t scaled_sum_workspace_bytes(std::int64_t n);
 
 }  // namespace crocuta::kernels

@@ -37,8 +37,13 @@ template <class Device, class T>
 void gemm(const GemmShape& shape, double alpha, const T* a, const T* b, double beta, T* c,
           GemmBias bias_kind, const T* bias, void* workspace, Stream stream);
 
-// y[c] = sum over b and t of x[b, c, t]: the gradient of a bias per channel. x [B, C, L], y [C].
+// y[c] = sum over b and t of x[b, c, t]: the gradient of a bias per channel. x [B, C, L], y [C];
+// `workspace` is aligned to 64.
 template <class Device, class T>
-void channel_sum(std::int64_t B, std::int64_t C, std::int64_t L, const T* x, T* y, Stream stream);
+void channel_sum(std::int64_t B, std::int64_t C, std::int64_t L, const T* x, T* y, void* workspace,
+                 Stream stream);
+// Bytes of scratch memory that it needs.
+template <class Device, class T>
+std::size_t channel_sum_workspace_bytes(std::int64_t B, std::int64_t C, std::int64_t L);
 
 }  // namespace crocuta::kernels

@@ -3,6 +3,7 @@
 #include "framework/dispatch.h"
 #include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/workspace.h"
 
 namespace crocuta {
 namespace {
@@ -43,7 +44,10 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
     kernels::cross_entropy_forward<Device, T>(rows, classes, ignored, input.data<T>(),
                                               list.data<std::int64_t>(), losses.data<A>(),
                                               log_sum.data<A>(), stream);
-    kernels::scaled_sum<Device, A>(rows, scale, losses.data<A>(), loss.data<A>(), stream);
+    const Tensor scratch =
+        workspace(kernels::scaled_sum_workspace_bytes<Device, A>(rows), logits.device());
+    kernels::scaled_sum<Device, A>(rows, scale, losses.data<A>(), loss.data<A>(),
+                                   scratch.raw_data(), stream);
   });
   return record(op, std::move(loss), {logits},
                 [op, rows, classes, ignored, scale, log_sum, logits = saved("logits", input),

@@ -6,6 +6,7 @@
 #include "framework/ops.h"
 #include "framework/ops/gemm.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/workspace.h"
 #include "kernels/reduce.h"
 
 namespace crocuta {
@@ -86,7 +87,10 @@ Tensor contiguous(const Tensor& x) {
 Tensor sum_rows(const Tensor& dy, std::int64_t rows, std::int64_t out) {
   Tensor db = empty({out}, dy.options());
   dispatch("linear", dy, [&]<class Device, class T>() {
-    kernels::sum<Device, T>(1, rows, out, dy.data<T>(), db.data<T>(), current_stream(dy.device()));
+    const Tensor scratch =
+        workspace(kernels::sum_workspace_bytes<Device, T>(1, rows, out), dy.device());
+    kernels::sum<Device, T>(1, rows, out, dy.data<T>(), db.data<T>(), scratch.raw_data(),
+                            current_stream(dy.device()));
   });
   return db;
 }
@@ -95,7 +99,10 @@ Tensor sum_rows(const Tensor& dy, std::int64_t rows, std::int64_t out) {
 Tensor sum_channels(const Tensor& dy) {
   Tensor db = empty({dy.size(1)}, dy.options());
   dispatch("linear_to_channels", dy, [&]<class Device, class T>() {
-    kernels::channel_sum<Device, T>(dy.size(0), dy.size(1), dy.size(2), dy.data<T>(), db.data<T>(),
+    const std::int64_t B = dy.size(0), C = dy.size(1), L = dy.size(2);
+    const Tensor scratch =
+        workspace(kernels::channel_sum_workspace_bytes<Device, T>(B, C, L), dy.device());
+    kernels::channel_sum<Device, T>(B, C, L, dy.data<T>(), db.data<T>(), scratch.raw_data(),
                                     current_stream(dy.device()));
   });
   return db;

@@ -4,6 +4,7 @@
 #include "framework/dispatch.h"
 #include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/workspace.h"
 #include "framework/strided.h"
 #include "kernels/reduce.h"
 
@@ -21,7 +22,10 @@ Tensor sum_adjacent(const Tensor& x, int first, int count) {
   }
   Tensor y = empty(shape, x.options());
   const auto run = [&]<class Device, class T>() {
-    kernels::sum<Device, T>(outer, n, inner, x.data<T>(), y.data<T>(), current_stream(x.device()));
+    const Tensor scratch =
+        workspace(kernels::sum_workspace_bytes<Device, T>(outer, n, inner), x.device());
+    kernels::sum<Device, T>(outer, n, inner, x.data<T>(), y.data<T>(), scratch.raw_data(),
+                            current_stream(x.device()));
   };
   if (x.dtype() == DType::int64) {
     detail::dispatch_device<std::int64_t>(x.device(), run);
@@ -91,8 +95,10 @@ Tensor squared_norm(const Tensor& x) {
   const Tensor input = x.detach().contiguous();
   Tensor y = empty({}, {DType::float64, x.device()});
   dispatch("squared_norm", x, [&]<class Device, class T>() {
+    const Tensor scratch =
+        workspace(kernels::sum_of_squares_workspace_bytes<Device, T>(x.numel()), x.device());
     kernels::sum_of_squares<Device, T>(x.numel(), input.data<T>(), y.data<double>(),
-                                       current_stream(x.device()));
+                                       scratch.raw_data(), current_stream(x.device()));
   });
   return y;
 }

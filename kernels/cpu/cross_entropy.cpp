@@ -53,8 +53,13 @@ void cross_entropy_backward(std::int64_t rows, std::int64_t n, std::int64_t igno
 }
 
 template <class Device, class A>
-void scaled_sum(std::int64_t n, double scale, const A* x, A* result, Stream) {
+void scaled_sum(std::int64_t n, double scale, const A* x, A* result, void*, Stream) {
   *result = static_cast<A>(scale * sum_terms<A>(n, [&](std::int64_t i) { return x[i]; }));
+}
+
+template <class Device, class A>
+std::size_t scaled_sum_workspace_bytes(std::int64_t) {
+  return 0;
 }
 
 #define CROCUTA_INSTANTIATE(T)                                                                    \
@@ -69,7 +74,9 @@ CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)
 CROCUTA_INSTANTIATE(float16)
 #undef CROCUTA_INSTANTIATE
-template void scaled_sum<Cpu, float>(std::int64_t, double, const float*, float*, Stream);
-template void scaled_sum<Cpu, double>(std::int64_t, double, const double*, double*, Stream);
+template void scaled_sum<Cpu, float>(std::int64_t, double, const float*, float*, void*, Stream);
+template void scaled_sum<Cpu, double>(std::int64_t, double, const double*, double*, void*, Stream);
+template std::size_t scaled_sum_workspace_bytes<Cpu, float>(std::int64_t);
+template std::size_t scaled_sum_workspace_bytes<Cpu, double>(std::int64_t);
 
 }  // namespace crocuta::kernels

@@ -284,7 +284,12 @@ void gemm(const GemmShape& shape, double alpha, const T* a, const T* b, double b
 }
 
 template <class Device, class T>
-void channel_sum(int64_t B, int64_t C, int64_t L, const T* x, T* y, Stream) {
+std::size_t channel_sum_workspace_bytes(int64_t, int64_t, int64_t) {
+  return 0;
+}
+
+template <class Device, class T>
+void channel_sum(int64_t B, int64_t C, int64_t L, const T* x, T* y, void*, Stream) {
   using A = accumulator_t<T>;
   constexpr int64_t kLanes = 16;  // running sums side by side, for the vector unit
   constexpr int64_t kRun = 4096;  // elements per such sum; these are then added up in double
@@ -313,7 +318,8 @@ void channel_sum(int64_t B, int64_t C, int64_t L, const T* x, T* y, Stream) {
   template std::size_t gemm_workspace_bytes<Cpu, T>(const GemmShape&);                           \
   template void gemm<Cpu, T>(const GemmShape&, double, const T*, const T*, double, T*, GemmBias, \
                              const T*, void*, Stream);                                           \
-  template void channel_sum<Cpu, T>(int64_t, int64_t, int64_t, const T*, T*, Stream);
+  template void channel_sum<Cpu, T>(int64_t, int64_t, int64_t, const T*, T*, void*, Stream);     \
+  template std::size_t channel_sum_workspace_bytes<Cpu, T>(int64_t, int64_t, int64_t);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)

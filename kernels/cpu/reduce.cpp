@@ -1,7 +1,5 @@
 #include "kernels/reduce.h"
 
-#include <vector>
-
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/row.h"
 
@@ -34,17 +32,31 @@ void sum_columns(std::int64_t n, std::int64_t inner, std::int64_t first, std::in
     for (std::int64_t i = 0; i < count; ++i) total[i] += static_cast<total_t<A>>(part[i]);
   }
 }
+
+// A sum over n is taken as partial sums over slices of `length` first, then the slices in order.
+struct Slices {
+  std::int64_t length, count;
+};
+Slices cut(std::int64_t n, std::int64_t inner) {
+  const std::int64_t length = inner <= 1 ? kSlice : std::max<std::int64_t>(kSlice / inner, 64);
+  return {length, std::max<std::int64_t>((n + length - 1) / length, 1)};
+}
 }  // namespace
 
 template <class Device, class T>
-void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y, Stream) {
+std::size_t sum_workspace_bytes(std::int64_t outer, std::int64_t n, std::int64_t inner) {
+  return static_cast<std::size_t>(outer * cut(n, inner).count * inner) *
+         sizeof(total_t<accumulator_t<T>>);
+}
+
+template <class Device, class T>
+void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* y, void* workspace,
+         Stream) {
   using A = accumulator_t<T>;
   if (outer * inner == 0) return;
-  // Partial sums over fixed slices of n first, then the slices in order.
-  const std::int64_t length = inner == 1 ? kSlice : std::max<std::int64_t>(kSlice / inner, 64);
-  const std::int64_t slices = std::max<std::int64_t>((n + length - 1) / length, 1);
+  const std::int64_t length = cut(n, inner).length, slices = cut(n, inner).count;
   const std::int64_t blocks = (inner + kColumns - 1) / kColumns;
-  std::vector<total_t<A>> partial(static_cast<std::size_t>(outer * slices * inner));
+  auto* const partial = static_cast<total_t<A>*>(workspace);
   parallel_for(outer * slices * blocks, 1 + 8192 / (length * std::min(inner, kColumns) + 1),
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t job = begin; job < end; ++job) {
@@ -52,7 +64,7 @@ void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* 
                    const std::int64_t o = job / blocks / slices;
                    const std::int64_t rows = std::min(length, n - slice * length);
                    const T* from = x + (o * n + slice * length) * inner;
-                   total_t<A>* to = partial.data() + (o * slices + slice) * inner;
+                   total_t<A>* to = partial + (o * slices + slice) * inner;
                    if (inner == 1) {
                      *to = sum_run(rows, from);
                    } else {
@@ -67,7 +79,7 @@ void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* 
       const std::int64_t o = job / inner, i = job % inner;
       total_t<A> total{};
       for (std::int64_t slice = 0; slice < slices; ++slice) {
-        total += partial[static_cast<std::size_t>((o * slices + slice) * inner + i)];
+        total += partial[(o * slices + slice) * inner + i];
       }
       y[job] = T(static_cast<A>(total));
     }
@@ -75,33 +87,40 @@ void sum(std::int64_t outer, std::int64_t n, std::int64_t inner, const T* x, T* 
 }
 
 template <class Device, class T>
-void sum_of_squares(std::int64_t n, const T* x, double* y, Stream) {
+std::size_t sum_of_squares_workspace_bytes(std::int64_t n) {
+  return static_cast<std::size_t>((n + kSlice - 1) / kSlice) * sizeof(double);
+}
+
+template <class Device, class T>
+void sum_of_squares(std::int64_t n, const T* x, double* y, void* workspace, Stream) {
   const std::int64_t slices = (n + kSlice - 1) / kSlice;
-  std::vector<double> partial(static_cast<std::size_t>(slices));
+  auto* const partial = static_cast<double*>(workspace);
   parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slice = begin; slice < end; ++slice) {
       const T* from = x + slice * kSlice;
-      partial[static_cast<std::size_t>(slice)] =
-          sum_terms<double>(std::min(kSlice, n - slice * kSlice), [&](std::int64_t i) {
-            const auto v = static_cast<double>(static_cast<accumulator_t<T>>(from[i]));
-            return v * v;
-          });
+      partial[slice] = sum_terms<double>(std::min(kSlice, n - slice * kSlice), [&](std::int64_t i) {
+        const auto v = static_cast<double>(static_cast<accumulator_t<T>>(from[i]));
+        return v * v;
+      });
     }
   });
   *y = 0;
-  for (const double sum : partial) *y += sum;
+  for (std::int64_t slice = 0; slice < slices; ++slice) *y += partial[slice];
 }
 
-#define CROCUTA_INSTANTIATE(T) \
-  template void sum<Cpu, T>(std::int64_t, std::int64_t, std::int64_t, const T*, T*, Stream);
+#define CROCUTA_INSTANTIATE(T)                                                             \
+  template void sum<Cpu, T>(std::int64_t, std::int64_t, std::int64_t, const T*, T*, void*, \
+                            Stream);                                                       \
+  template std::size_t sum_workspace_bytes<Cpu, T>(std::int64_t, std::int64_t, std::int64_t);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)
 CROCUTA_INSTANTIATE(float16)
 CROCUTA_INSTANTIATE(std::int64_t)
 #undef CROCUTA_INSTANTIATE
-#define CROCUTA_INSTANTIATE(T) \
-  template void sum_of_squares<Cpu, T>(std::int64_t, const T*, double*, Stream);
+#define CROCUTA_INSTANTIATE(T)                                                          \
+  template void sum_of_squares<Cpu, T>(std::int64_t, const T*, double*, void*, Stream); \
+  template std::size_t sum_of_squares_workspace_bytes<Cpu, T>(std::int64_t);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)

@@ -238,7 +238,7 @@ TEST_CASE("channel sums add up batch and length") {
   for (const std::int64_t L : {0, 1, 15, 16, 17, 4095, 4097, 10000}) {
     const std::vector<float> x = random_values<float>(B * C * L, 7);
     std::vector<float> y(5, -1.0F);
-    channel_sum<Cpu, float>(B, C, L, x.data(), y.data(), nullptr);
+    channel_sum<Cpu, float>(B, C, L, x.data(), y.data(), nullptr, nullptr);
     for (std::int64_t c = 0; c < C; ++c) {
       double sum = 0, magnitude = 0;
       for (std::int64_t b = 0; b < B; ++b) {
