@@ -23,7 +23,11 @@ if(CROCUTA_CUDA STREQUAL "ON")
   set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no later one for nvcc
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_EXTENSIONS OFF)
+  # CMake 3.25 looks for a library that CUDA 13 has no more if the project asks for 3.25 or later.
+  set(minimum_required ${CMAKE_MINIMUM_REQUIRED_VERSION})
+  set(CMAKE_MINIMUM_REQUIRED_VERSION 3.24)
   find_package(CUDAToolkit REQUIRED)
+  set(CMAKE_MINIMUM_REQUIRED_VERSION ${minimum_required})
 elseif(CROCUTA_CUDA STREQUAL "emulated")
   find_package(Boost REQUIRED COMPONENTS context)  # the fibers that a block's threads run on
 endif()

@@ -60,7 +60,7 @@ jobs=$(nproc)
 commit=${commit:-$(git rev-parse --short HEAD 2>/dev/null || echo unknown)}
 export out build
 
-# Runs a command with its output in OUT/<name>.log and its outcome as a line of OUT/<step>.tsv.
+# Runs a command (where errexit does not hold) with its output in OUT/<name>.log and its outcome as a line of OUT/<step>.tsv.
 record() {
   local step=$1 name=$2 start=$SECONDS status=0 result=passed
   shift 2
@@ -131,9 +131,7 @@ configure_and_build() {
   if [[ $backend == ON ]]; then
     options+=("-DCMAKE_CUDA_ARCHITECTURES=$(ask_gpu compute_cap | tr -d .)")
   fi
-  cmake -S . -B "$build" "${options[@]}"
-  cmake --build "$build" --parallel "$jobs"
-  echo "built"
+  cmake -S . -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$jobs"
 }
 
 test_suite() {
