@@ -121,6 +121,28 @@ fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 if [[ -d /usr/local/cuda/bin ]]; then PATH=$PATH:/usr/local/cuda/bin; fi
 
+# Toolkits installed as Python packages (nvidia-cublas, nvidia-cufft, nvidia-nccl) lie apart from nvcc.
+find_in_python_packages() {
+  local packages library file
+  packages=$("$python" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null) || return 0
+  for library in cublas cufft; do
+    [[ -e /usr/local/cuda/lib64/lib$library.so ]] && continue
+    # shellcheck disable=SC2086
+    file=$(find $packages -name "lib$library.so*" | head -n 1)
+    [[ $file ]] && options+=("-DCUDA_${library}_LIBRARY=$file")
+  done
+  # shellcheck disable=SC2086
+  for file in $(find $packages -name cublas_v2.h -o -name cufft.h | xargs -r -n 1 dirname | sort -u); do
+    [[ -e /usr/local/cuda/include/cublas_v2.h ]] ||
+      export CPLUS_INCLUDE_PATH=$file${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}
+  done
+  # shellcheck disable=SC2086
+  file=$(find $packages -name nccl.h | head -n 1)
+  [[ $file && ! -e /usr/local/cuda/include/nccl.h ]] &&
+    options+=("-DNCCL_ROOT=$(dirname "$(dirname "$file")")")
+  return 0
+}
+
 ask_gpu() {
   nvidia-smi "--query-gpu=$1" --format=csv,noheader 2>/dev/null | head -n 1 || echo "no GPU found"
 }
@@ -130,6 +152,7 @@ configure_and_build() {
                  -DCROCUTA_TESTS=ON -DCROCUTA_BENCH=ON -DCROCUTA_TEST_DEVICE=cuda)
   if [[ $backend == ON ]]; then
     options+=("-DCMAKE_CUDA_ARCHITECTURES=$(ask_gpu compute_cap | tr -d .)")
+    find_in_python_packages
   fi
   cmake -S . -B "$build" "${options[@]}" && cmake --build "$build" --parallel "$jobs"
 }
