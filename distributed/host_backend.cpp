@@ -3,53 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "framework/dispatch.h"
+#include "kernels/parts.h"
+
 namespace crocuta::distributed {
 namespace {
 
-template <class T>
-T combine(ReduceOp op, T a, T b) {
-  if (op == ReduceOp::sum) return a + b;
-  return b > a || b != b ? b : a;  // a NaN wins
-}
-
-// out[i] = the sum, or maximum, over p of parts[p][i], in the order of p. Blocks keep the partial
-// results of the 16-bit types, which are rounded once at the end, in the first-level cache.
-template <class T>
-void reduce_parts(ReduceOp op, const T* parts, int ranks, std::int64_t count, T* out) {
-  using Accumulator = kernels::accumulator_t<T>;
-  constexpr std::int64_t kBlock = 1024;
-  Accumulator acc[kBlock];
-  for (std::int64_t begin = 0; begin < count; begin += kBlock) {
-    const std::int64_t n = std::min(kBlock, count - begin);
-    for (std::int64_t i = 0; i < n; ++i) acc[i] = static_cast<Accumulator>(parts[begin + i]);
-    for (int p = 1; p < ranks; ++p) {
-      const T* part = parts + p * count + begin;
-      for (std::int64_t i = 0; i < n; ++i) {
-        acc[i] = combine(op, acc[i], static_cast<Accumulator>(part[i]));
-      }
-    }
-    for (std::int64_t i = 0; i < n; ++i) out[begin + i] = static_cast<T>(acc[i]);
-  }
-}
-
 void reduce(const Call& call, const void* parts, int ranks, std::int64_t count, void* out) {
-  const auto run = [&]<class T>(T) {
-    reduce_parts(call.reduce, static_cast<const T*>(parts), ranks, count, static_cast<T*>(out));
-  };
-  switch (call.dtype) {
-    case DType::float32:
-      return run(float{});
-    case DType::float64:
-      return run(double{});
-    case DType::bfloat16:
-      return run(bfloat16{});
-    case DType::float16:
-      return run(float16{});
-    case DType::int64:
-      return run(std::int64_t{});
-    case DType::int32:
-      return run(std::int32_t{});
-  }
+  dispatch_any(Device::cpu(), call.dtype, [&]<class Device, class T>() {
+    const auto run = call.reduce == ReduceOp::sum ? kernels::sum_parts<kernels::Cpu, T>
+                                                  : kernels::max_parts<kernels::Cpu, T>;
+    run(ranks, count, static_cast<const T*>(parts), static_cast<T*>(out), nullptr);
+  });
 }
 
 // Rank p reduces the elements [bound(p), bound(p + 1)) of a buffer of `count`.
