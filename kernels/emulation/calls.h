@@ -1,0 +1,17 @@
+// What the runtime's functions have in common.
+#pragma once
+
+#include "kernels/emulation/errors.h"
+
+namespace crocuta::emulation {
+
+int current_device_of_thread();
+bool valid_stream(cudaStream_t stream);
+
+// What every call does first: the error with which it must end at once, or cudaSuccess. `likely` is
+// what it fails with when it is made to fail.
+cudaError_t begin_call(const char* name, cudaError_t likely);
+// The same for calls that wait for the device.
+cudaError_t begin_waiting_call(const char* name);
+
+}  // namespace crocuta::emulation

@@ -1,0 +1,144 @@
+// From a launch to the engine: what the runtime checks before, and what is looked at after.
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "kernels/emulation/calls.h"
+#include "kernels/emulation/engine.h"
+#include "kernels/emulation/limits.h"
+#include "kernels/emulation/memory.h"
+
+namespace crocuta::emulation {
+namespace {
+
+// What cudaFuncSetAttribute allowed, by kernel.
+struct SharedLimits {
+  std::mutex mutex;
+  std::map<const void*, std::size_t> bytes;
+};
+SharedLimits& shared_limits() {
+  static auto* limits = new SharedLimits;
+  return *limits;
+}
+std::size_t allowed_dynamic_bytes(const void* kernel) {
+  const std::lock_guard lock(shared_limits().mutex);
+  const auto found = shared_limits().bytes.find(kernel);
+  return found == shared_limits().bytes.end() ? kDefaultSharedBytes : found->second;
+}
+
+std::string describe(const dim3& size) {
+  return text(uint3{size.x, size.y, size.z});
+}
+
+// Sets the error of a launch that cannot be.
+bool acceptable(const Launch& launch) {
+  const std::string kernel = std::string("kernel '") + launch.name + "': ";
+  const dim3& grid = launch.grid;
+  const dim3& block = launch.block;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > unsigned{kMaxGridX} ||
+      grid.y > unsigned{kMaxGridYZ} || grid.z > unsigned{kMaxGridYZ}) {
+    set_error(cudaErrorInvalidConfiguration,
+              kernel + "a grid of " + describe(grid) +
+                  " blocks, at most (2147483647,65535,65535) and at least one can be");
+    return false;
+  }
+  const std::uint64_t threads = std::uint64_t{block.x} * block.y * block.z;
+  if (threads == 0 || threads > kMaxThreads || block.x > unsigned{kMaxThreads} ||
+      block.y > unsigned{kMaxThreads} || block.z > unsigned{kMaxBlockZ}) {
+    set_error(cudaErrorInvalidConfiguration,
+              kernel + "a block of " + describe(block) + " threads, 1 to 1024 can be, 64 along z");
+    return false;
+  }
+  if (const std::size_t most = allowed_dynamic_bytes(launch.kernel); launch.shared_bytes > most) {
+    set_error(cudaErrorInvalidValue, kernel + std::to_string(launch.shared_bytes) +
+                                         " bytes of dynamic shared memory, allowed are " +
+                                         std::to_string(most));
+    return false;
+  }
+  return true;
+}
+
+// A GPU can reach its own memory and pinned host memory only.
+std::string pointer_problem(const void* pointer) {
+  if (pointer == nullptr) return "";
+  const MemoryRange range = find_memory(pointer);
+  if (range.kind == MemoryKind::other) return "points to host memory";
+  if (range.begin == nullptr) return "points to device memory that is in no block in use";
+  if (range.kind == MemoryKind::device && range.device != current_device_of_thread()) {
+    return "points to memory of device " + std::to_string(range.device) + ", but device " +
+           std::to_string(current_device_of_thread()) + " is current";
+  }
+  return "";
+}
+
+std::string pointer_problems(const Launch& launch) {
+  for (int i = 0; i < launch.pointer_count; ++i) {
+    if (const std::string problem = pointer_problem(launch.pointers[i]); !problem.empty()) {
+      char address[32];
+      std::snprintf(address, sizeof address, "%p", launch.pointers[i]);
+      return std::string("kernel '") + launch.name + "': its pointer argument " +
+             std::to_string(i + 1) + ", " + address + ", " + problem;
+    }
+  }
+  return "";
+}
+
+// Only the blocks that were given to the kernel are looked at, since all of them would take long.
+std::string redzone_problems(const Launch& launch) {
+  for (int i = 0; i < launch.pointer_count; ++i) {
+    const MemoryRange range = find_memory(launch.pointers[i]);
+    if (range.kind != MemoryKind::device) continue;
+    if (const std::string damage = damaged_redzone_of(range.begin); !damage.empty()) {
+      return std::string("after kernel '") + launch.name + "': " + damage +
+             ", that of its pointer argument " + std::to_string(i + 1);
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+void launch(const Launch& launch) {
+  if (begin_call("cudaLaunchKernel", cudaErrorLaunchOutOfResources) != cudaSuccess) return;
+  if (call_fails(launch.name)) {
+    set_error(cudaErrorLaunchOutOfResources,
+              std::string("kernel '") + launch.name + "' was made to fail");
+    return;
+  }
+  if (!acceptable(launch) || fault_pending()) return;
+  if (launch_faults()) {
+    start_fault(std::string("kernel '") + launch.name + "' was made to fault");
+    return;
+  }
+  std::string problem = pointer_problems(launch);
+  if (problem.empty()) {
+    const DeviceAccess access;
+    const bool opted_in = allowed_dynamic_bytes(launch.kernel) != kDefaultSharedBytes;
+    problem = Engine::of_this_thread().run(
+        launch, static_cast<std::size_t>(opted_in ? kMaxSharedBytes : kDefaultSharedBytes));
+    if (problem.empty()) problem = redzone_problems(launch);
+  }
+  if (!problem.empty()) set_error(cudaErrorLaunchFailure, problem);
+}
+
+}  // namespace crocuta::emulation
+
+using namespace crocuta::emulation;
+
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
+  if (const cudaError_t error = begin_call("cudaFuncSetAttribute", cudaErrorInvalidValue);
+      error != cudaSuccess) {
+    return error;
+  }
+  if (attribute == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;
+  if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 ||
+      value > kMaxSharedBytes) {
+    return set_error(cudaErrorInvalidValue,
+                     std::to_string(value) + " bytes of dynamic shared memory, at most " +
+                         std::to_string(kMaxSharedBytes) + " can be allowed");
+  }
+  const std::lock_guard lock(shared_limits().mutex);
+  shared_limits().bytes[kernel] = static_cast<std::size_t>(value);
+  return cudaSuccess;
+}

@@ -1,0 +1,136 @@
+// Streams and events. Whatever is queued has already run, so they only keep their books.
+#include <chrono>
+#include <mutex>
+#include <set>
+
+#include "kernels/emulation/calls.h"
+
+struct CUstream_st {};
+struct CUevent_st {
+  bool timed = true;
+  bool recorded = false;
+  std::chrono::steady_clock::time_point time;
+};
+
+namespace crocuta::emulation {
+namespace {
+
+template <class T>
+class Handles {
+ public:
+  T* create() {
+    const std::lock_guard lock(mutex_);
+    return *live_.insert(new T).first;
+  }
+  bool contains(T* handle) {
+    const std::lock_guard lock(mutex_);
+    return live_.count(handle) > 0;
+  }
+  bool destroy(T* handle) {
+    const std::lock_guard lock(mutex_);
+    if (live_.erase(handle) == 0) return false;
+    delete handle;
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<T*> live_;
+};
+// Never destroyed: objects of static lifetime may still hold handles.
+Handles<CUstream_st>& streams() {
+  static auto* handles = new Handles<CUstream_st>;
+  return *handles;
+}
+Handles<CUevent_st>& events() {
+  static auto* handles = new Handles<CUevent_st>;
+  return *handles;
+}
+
+}  // namespace
+
+bool valid_stream(cudaStream_t stream) {
+  return stream == nullptr || streams().contains(stream);
+}
+
+}  // namespace crocuta::emulation
+
+using namespace crocuta::emulation;
+
+#define CROCUTA_BEGIN(name, likely) \
+  if (const cudaError_t error = begin_call(name, likely); error != cudaSuccess) return error
+#define CROCUTA_BEGIN_WAITING(name) \
+  if (const cudaError_t error = begin_waiting_call(name); error != cudaSuccess) return error
+#define CROCUTA_REQUIRE_HANDLE(valid) \
+  if (!(valid)) return set_error(cudaErrorInvalidResourceHandle)
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
+  CROCUTA_BEGIN("cudaStreamCreate", cudaErrorMemoryAllocation);
+  *stream = streams().create();
+  return cudaSuccess;
+}
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  return cudaStreamCreateWithPriority(stream, flags, 0);
+}
+cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  return cudaStreamCreateWithPriority(stream, cudaStreamDefault, 0);
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  CROCUTA_REQUIRE_HANDLE(streams().destroy(stream));
+  CROCUTA_BEGIN("cudaStreamDestroy", cudaErrorInvalidResourceHandle);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  CROCUTA_BEGIN_WAITING("cudaStreamSynchronize");
+  CROCUTA_REQUIRE_HANDLE(valid_stream(stream));
+  return cudaSuccess;
+}
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  CROCUTA_BEGIN_WAITING("cudaStreamQuery");
+  CROCUTA_REQUIRE_HANDLE(valid_stream(stream));
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  CROCUTA_BEGIN("cudaStreamWaitEvent", cudaErrorInvalidResourceHandle);
+  CROCUTA_REQUIRE_HANDLE(valid_stream(stream) && events().contains(event));
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  CROCUTA_BEGIN("cudaEventCreate", cudaErrorMemoryAllocation);
+  *event = events().create();
+  (*event)->timed = (flags & cudaEventDisableTiming) == 0;
+  return cudaSuccess;
+}
+cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  return cudaEventCreateWithFlags(event, cudaEventDefault);
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  CROCUTA_REQUIRE_HANDLE(events().destroy(event));
+  CROCUTA_BEGIN("cudaEventDestroy", cudaErrorInvalidResourceHandle);
+  return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  CROCUTA_BEGIN("cudaEventRecord", cudaErrorInvalidResourceHandle);
+  CROCUTA_REQUIRE_HANDLE(valid_stream(stream) && events().contains(event));
+  event->recorded = true;
+  event->time = std::chrono::steady_clock::now();
+  return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) {
+  CROCUTA_BEGIN_WAITING("cudaEventQuery");
+  CROCUTA_REQUIRE_HANDLE(events().contains(event));
+  return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  CROCUTA_BEGIN_WAITING("cudaEventSynchronize");
+  CROCUTA_REQUIRE_HANDLE(events().contains(event));
+  return cudaSuccess;
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
+  CROCUTA_BEGIN("cudaEventElapsedTime", cudaErrorInvalidResourceHandle);
+  CROCUTA_REQUIRE_HANDLE(events().contains(start) && events().contains(stop) && start->timed &&
+                         stop->timed && start->recorded && stop->recorded);
+  *milliseconds = std::chrono::duration<float, std::milli>(stop->time - start->time).count();
+  return cudaSuccess;
+}
