@@ -18,19 +18,19 @@ namespace crocuta::kernels::math {
 
 namespace detail {
 
-inline float from_bits(std::uint32_t bits) {
+CROCUTA_HOST_DEVICE inline float from_bits(std::uint32_t bits) {
   float value;
   std::memcpy(&value, &bits, sizeof value);
   return value;
 }
-inline std::uint32_t to_bits(float value) {
+CROCUTA_HOST_DEVICE inline std::uint32_t to_bits(float value) {
   std::uint32_t bits;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;
 }
 
 // a * b + c, rounded once where the machine can: the compiler may not fuse it by itself.
-inline float fused(float a, float b, float c) {
+CROCUTA_HOST_DEVICE inline float fused(float a, float b, float c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return std::fma(a, b, c);
 #else
@@ -39,7 +39,7 @@ inline float fused(float a, float b, float c) {
 }
 
 // 2^n for -126 <= n <= 127.
-inline float power_of_two(std::int32_t n) {
+CROCUTA_HOST_DEVICE inline float power_of_two(std::int32_t n) {
   return from_bits(static_cast<std::uint32_t>(n + 127) << 23);
 }
 
@@ -48,7 +48,7 @@ struct ExpParts {
   std::int32_t n;
   float expm1_r;
 };
-inline ExpParts exp_parts(float x) {
+CROCUTA_HOST_DEVICE inline ExpParts exp_parts(float x) {
   const float shift = 0x1.8p23f;  // adding it rounds to an integer, kept in the low bits
   const float t = fused(x, 0x1.715476p0f, shift);
   const float n = t - shift;
@@ -63,7 +63,7 @@ inline ExpParts exp_parts(float x) {
 }
 
 // sin(x + quarter_turns * pi / 2) for quarter_turns 0 or 1 and 0 <= x <= kSineLimit.
-inline float sine(float x, int quarter_turns) {
+CROCUTA_HOST_DEVICE inline float sine(float x, int quarter_turns) {
   // The reduction is done in double, whose 53 bits leave the small differences from multiples of
   // pi exact enough: n has at most 19 bits and the upper part of pi 33.
   const double shift = 0x1.8p52;
@@ -85,36 +85,23 @@ inline float sine(float x, int quarter_turns) {
 
 }  // namespace detail
 
+CROCUTA_HOST_DEVICE inline float exp(float x) {
 #if defined(__CUDA_ARCH__)
-
-__device__ inline float exp(float x) {
   return ::expf(x);
-}
-__device__ inline float log(float x) {
-  return ::logf(x);
-}
-__device__ inline float sin(float x) {
-  return ::sinf(x);
-}
-__device__ inline float cos(float x) {
-  return ::cosf(x);
-}
-__device__ inline float tanh(float x) {
-  return ::tanhf(x);
-}
-
 #else
-
-inline float exp(float x) {
   x = x < -104.0f ? -104.0f : x;
   x = x > 89.0f ? 89.0f : x;
   const auto [n, p] = detail::exp_parts(x);
   // In two steps, since 2^n alone may be infinite or subnormal where the product is not.
   const std::int32_t half = n >> 1;
   return (1.0f + p) * detail::power_of_two(half) * detail::power_of_two(n - half);
+#endif
 }
 
-inline float log(float x) {
+CROCUTA_HOST_DEVICE inline float log(float x) {
+#if defined(__CUDA_ARCH__)
+  return ::logf(x);
+#else
   const bool tiny = x < 0x1p-126f;
   const std::uint32_t bits = detail::to_bits(tiny ? x * 0x1p23f : x);
   const std::uint32_t sqrt_half = 0x3f3504f3u;
@@ -137,30 +124,41 @@ inline float log(float x) {
   y = x == HUGE_VALF ? x : y;
   y = x == 0.0f ? -HUGE_VALF : y;
   return x >= 0.0f ? y : NAN;
+#endif
 }
 
 // The largest argument that sin and cos of floats take below; the kernels send larger ones, and
 // infinities and NaN, to the library.
 constexpr float kSineLimit = 1048576.0f;
 
-inline float sin(float x) {
+CROCUTA_HOST_DEVICE inline float sin(float x) {
+#if defined(__CUDA_ARCH__)
+  return ::sinf(x);
+#else
   const std::uint32_t sign = detail::to_bits(x) & 0x80000000u;
   return detail::from_bits(detail::to_bits(detail::sine(std::fabs(x), 0)) ^ sign);
+#endif
 }
-inline float cos(float x) {
+CROCUTA_HOST_DEVICE inline float cos(float x) {
+#if defined(__CUDA_ARCH__)
+  return ::cosf(x);
+#else
   return detail::sine(std::fabs(x), 1);
+#endif
 }
 
-inline float tanh(float x) {
+CROCUTA_HOST_DEVICE inline float tanh(float x) {
+#if defined(__CUDA_ARCH__)
+  return ::tanhf(x);
+#else
   float a = std::fabs(x);
   a = a > 10.0f ? 10.0f : a;  // tanh(10) rounds to 1
   const auto [n, p] = detail::exp_parts(2.0f * a);
   const float scale = detail::power_of_two(n);
   const float expm1 = detail::fused(p, scale, scale - 1.0f);
   return std::copysign(expm1 / (expm1 + 2.0f), x);
-}
-
 #endif
+}
 
 CROCUTA_HOST_DEVICE inline double exp(double x) {
   return ::exp(x);
