@@ -1,9 +1,7 @@
 #include "kernels/random.h"
 
-#include <cmath>
-
 #include "kernels/cpu/parallel.h"
-#include "kernels/philox.h"
+#include "kernels/distributions.h"
 
 namespace crocuta::kernels {
 namespace {
@@ -29,7 +27,7 @@ void random_uniform(std::int64_t n, std::uint64_t seed, std::uint64_t stream, do
                     double high, T* y, Stream) {
   for_each_philox(n, seed, stream, [=](std::int64_t j, const Philox4& bits) {
     for (std::int64_t i = 4 * j; i < std::min(n, 4 * j + 4); ++i) {
-      y[i] = rounded<T>(low + (high - low) * unit_interval(bits.word[i % 4]));
+      y[i] = rounded<T>(uniform_number(bits.word[i % 4], low, high));
     }
   });
 }
@@ -37,16 +35,13 @@ void random_uniform(std::int64_t n, std::uint64_t seed, std::uint64_t stream, do
 template <class Device, class T>
 void random_normal(std::int64_t n, std::uint64_t seed, std::uint64_t stream, double mean,
                    double stddev, T* y, Stream) {
-  constexpr double kTwoPi = 6.283185307179586476925;
   for_each_philox(n, seed, stream, [=](std::int64_t j, const Philox4& bits) {
     for (int pair = 0; pair < 2; ++pair) {
       const std::int64_t i = 4 * j + 2 * pair;
-      // In (0, 1], so that the logarithm is finite.
-      const double u = (static_cast<double>(bits.word[2 * pair]) + 1.0) * 0x1p-32;
-      const double angle = kTwoPi * unit_interval(bits.word[2 * pair + 1]);
-      const double radius = stddev * std::sqrt(-2.0 * std::log(u));
-      if (i < n) y[i] = rounded<T>(mean + radius * std::cos(angle));
-      if (i + 1 < n) y[i + 1] = rounded<T>(mean + radius * std::sin(angle));
+      const NormalPair two =
+          normal_numbers(bits.word[2 * pair], bits.word[2 * pair + 1], mean, stddev);
+      if (i < n) y[i] = rounded<T>(two.first);
+      if (i + 1 < n) y[i + 1] = rounded<T>(two.second);
     }
   });
 }
