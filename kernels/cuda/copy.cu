@@ -1,52 +1,108 @@
 #include "kernels/copy.h"
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/transpose.h"
 
 namespace crocuta::kernels {
 namespace {
 
 template <class T>
-__global__ void fill_kernel(std::int64_t n, T value, T* y) {
-  for (std::int64_t i = grid_index(); i < n; i += grid_stride()) y[i] = value;
-}
+struct FillBody {
+  T value;
+  T* y;
+
+  struct Nothing {};
+  template <int N>
+  __device__ Nothing load(std::int64_t) const {
+    return {};
+  }
+  template <int N>
+  __device__ void store(std::int64_t i, Nothing) const {
+    Vector<T, N> chunk;
+#pragma unroll
+    for (int k = 0; k < N; ++k) chunk[k] = value;
+    store_chunk<N>(y + i, chunk);
+  }
+};
 
 template <class T>
-__global__ void iota_kernel(std::int64_t n, T first, T* y) {
-  using Number = accumulator_t<T>;
-  for (std::int64_t i = grid_index(); i < n; i += grid_stride()) {
-    y[i] = T(static_cast<Number>(first) + static_cast<Number>(i));
+struct IotaBody {
+  T first;
+  T* y;
+
+  struct Nothing {};
+  template <int N>
+  __device__ Nothing load(std::int64_t) const {
+    return {};
   }
-}
+  template <int N>
+  __device__ void store(std::int64_t i, Nothing) const {
+    using Number = accumulator_t<T>;
+    Vector<T, N> chunk;
+#pragma unroll
+    for (int k = 0; k < N; ++k) {
+      chunk[k] = T(static_cast<Number>(first) + static_cast<Number>(i + k));
+    }
+    store_chunk<N>(y + i, chunk);
+  }
+};
 
 template <class To, class From>
-__global__ void copy_kernel(StridedShape<2> shape, To* y, const From* x) {
-  for (std::int64_t i = grid_index(); i < shape.numel; i += grid_stride()) {
-    std::int64_t rest = i, y_offset = 0, x_offset = 0;
-    for (int d = shape.dims - 1; d >= 0; --d) {
-      const std::int64_t position = rest % shape.size[d];
-      y_offset += position * shape.stride[0][d];
-      x_offset += position * shape.stride[1][d];
-      rest /= shape.size[d];
-    }
-    y[y_offset] = convert<To>(x[x_offset]);
+struct CopyBody {
+  StridedWalk<2> walk;
+  To* y;
+  const From* x;
+
+  template <int N>
+  struct Loaded {
+    std::int64_t to;
+    Vector<From, N> x;
+  };
+  template <int N>
+  __device__ Loaded<N> load(std::int64_t i) const {
+    const auto offsets = walk.at(i);
+    return {offsets.operand[0], load_walked<N>(x, offsets.operand[1], walk.step(1))};
   }
-}
+  template <int N>
+  __device__ void store(std::int64_t, const Loaded<N>& loaded) const {
+    Vector<To, N> chunk;
+#pragma unroll
+    for (int k = 0; k < N; ++k) chunk[k] = convert<To>(loaded.x[k]);
+    store_chunk<N>(y + loaded.to, chunk);
+  }
+};
+
+// The narrower of the two types fills an access.
+template <class To, class From>
+inline constexpr int kCopyWidth = kVector<To> > kVector<From> ? kVector<To> : kVector<From>;
 
 }  // namespace
 
 template <class Device, class T>
 void fill(std::int64_t n, T value, T* y, Stream stream) {
-  launch("fill", fill_kernel<T>, grid_for(n), stream, n, value, y);
+  constexpr int kWidth = kVector<T>;
+  for_each_chunk<kWidth>("fill", n, takes_chunks<kWidth>(y), FillBody<T>{value, y}, stream);
 }
 
 template <class Device, class T>
 void iota(std::int64_t n, T first, T* y, Stream stream) {
-  launch("iota", iota_kernel<T>, grid_for(n), stream, n, first, y);
+  constexpr int kWidth = kVector<T>;
+  for_each_chunk<kWidth>("iota", n, takes_chunks<kWidth>(y), IotaBody<T>{first, y}, stream);
 }
 
 template <class Device, class To, class From>
 void copy(const StridedShape<2>& shape, To* y, const From* x, Stream stream) {
-  launch("copy", copy_kernel<To, From>, grid_for(shape.numel), stream, shape, y, x);
+  if (shape.numel == 0) return;
+  if (const std::optional<Transpose> transpose = find_transpose(shape)) {
+    launch("copy", transpose_kernel<To, From>, transpose_grid(*transpose), stream, *transpose, y,
+           x);
+    return;
+  }
+  constexpr int kWidth = kCopyWidth<To, From>;
+  const bool in_chunks = shape.stride[0][shape.dims - 1] == 1 &&
+                         walks_in_chunks<kWidth>(shape, 0, y) &&
+                         walks_in_chunks<kWidth>(shape, 1, x);
+  for_each_chunk<kWidth>("copy", shape.numel, in_chunks,
+                         CopyBody<To, From>{StridedWalk<2>(shape), y, x}, stream);
 }
 
 #define CROCUTA_INSTANTIATE_COPY(To, From) \
