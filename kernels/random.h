@@ -1,4 +1,5 @@
-// Filling with random numbers: element i is a pure function of (seed, stream, i).
+// Filling with random numbers: element i is a pure function of (seed, stream, i), the same to the
+// bit on every device.
 #pragma once
 
 #include "kernels/types.h"
