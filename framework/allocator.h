@@ -1,5 +1,6 @@
-// Where tensor memory comes from: a caching allocator. Blocks given back are kept and reused, since
-// touching fresh pages costs several times the work done on them; large blocks sit on huge pages.
+// Where tensor memory comes from: caching allocators, one for each device. Blocks given back are
+// kept and reused: on the CPU touching fresh pages costs several times the work done on them (large
+// blocks sit on huge pages), and on a GPU allocating waits for all kernels.
 #pragma once
 
 #include <cstddef>
@@ -16,18 +17,22 @@ struct MemoryStats {
   std::uint64_t allocations = 0;  // calls of allocate() so far
 };
 
-// At least `bytes` bytes aligned to 64 (nullptr for 0). Contents are undefined. Throws OutOfMemory
-// saying what was wanted and what is free.
-void* allocate(Device device, std::size_t bytes);
-// Gives back a pointer from allocate() with the same device and size.
-void deallocate(Device device, void* pointer, std::size_t bytes) noexcept;
+// At least `bytes` bytes aligned to 64 (nullptr for 0). Contents are undefined. On a GPU the block
+// belongs to `stream`: once given back, it is handed out again for work on the same stream only.
+// Throws OutOfMemory saying what was wanted and what is free.
+void* allocate(Device device, std::size_t bytes, kernels::Stream stream = nullptr);
+// Gives back a pointer from allocate() with the same device, size and stream. Work on that stream
+// that uses the block may still be under way.
+void deallocate(Device device, void* pointer, std::size_t bytes,
+                kernels::Stream stream = nullptr) noexcept;
 
 MemoryStats memory_stats(Device device);
 void reset_peak_memory(Device device);
-// Returns all cached blocks to the operating system.
+// Returns all cached blocks to the operating system, or to the GPU.
 void release_cached_memory(Device device);
 
-// For tests: the n-th allocation from now (1 = the next) throws OutOfMemory, once; 0 switches off.
+// For tests: the n-th allocation from now (1 = the next), on whatever device, throws OutOfMemory,
+// once; 0 switches off.
 void fail_allocation(std::uint64_t n);
 
 }  // namespace crocuta

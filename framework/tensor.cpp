@@ -4,6 +4,7 @@
 
 #include "framework/allocator.h"
 #include "framework/autograd.h"
+#include "framework/device_copy.h"
 #include "framework/dispatch.h"
 #include "framework/strided.h"
 #include "kernels/copy.h"
@@ -47,9 +48,12 @@ Shape contiguous_strides(const Shape& shape) {
 }
 
 Storage::Storage(Device device, std::size_t bytes)
-    : device(device), bytes(bytes), data(allocate(device, bytes)) {}
+    : device(device),
+      bytes(bytes),
+      stream(current_stream(device)),
+      data(allocate(device, bytes, stream)) {}
 Storage::~Storage() {
-  deallocate(device, data, bytes);
+  deallocate(device, data, bytes, stream);
 }
 
 Tensor::Tensor(std::shared_ptr<Storage> storage, Shape shape, Shape strides, std::int64_t offset,
@@ -142,7 +146,14 @@ void Tensor::require_outside_graph(const char* what) const {
 void Tensor::copy_(const Tensor& source) const {
   require_outside_graph("copy_");
   if (source.device() != device()) {
-    copy_(source.detach().to(device()));
+    const Tensor whole = source.detach().contiguous();
+    if (whole.dtype() == dtype() && whole.shape() == shape() && is_contiguous()) {
+      copy_bytes(device(), raw_data(), whole.device(), whole.raw_data(),
+                 static_cast<std::size_t>(numel()) * size_of(dtype()));
+      bump_version();
+    } else {
+      copy_(whole.to(device()));
+    }
     return;
   }
   const kernels::StridedShape<2> walk =

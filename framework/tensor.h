@@ -27,7 +27,7 @@ Shape contiguous_strides(const Shape& shape);
 
 struct TensorOptions {
   DType dtype = DType::float32;
-  Device device = Device::cpu();
+  Device device = default_device();
 };
 
 // A block of memory that several tensors may view. `version` counts in-place changes, so that
@@ -40,6 +40,7 @@ struct Storage {
 
   const Device device;
   const std::size_t bytes;
+  const kernels::Stream stream;  // that the memory belongs to, see framework/allocator.h
   void* const data;
   std::uint64_t version = 0;
 };
@@ -196,8 +197,8 @@ Tensor arange(std::int64_t n, TensorOptions options = {.dtype = DType::int64});
 template <class T>
 Tensor from_vector(const std::vector<T>& values, Shape shape, TensorOptions options);
 template <class T>
-Tensor from_vector(const std::vector<T>& values, Shape shape) {
-  return from_vector(values, std::move(shape), {.dtype = dtype_of<T>});
+Tensor from_vector(const std::vector<T>& values, Shape shape, Device device = default_device()) {
+  return from_vector(values, std::move(shape), TensorOptions{dtype_of<T>, device});
 }
 // A float32 tensor of one dimension: tensor({1, 2, 3}).
 Tensor tensor(std::initializer_list<double> values, TensorOptions options = {});

@@ -15,7 +15,10 @@ Tensor Tensor::to(DType dtype) const {
 Tensor Tensor::to(Device device) const {
   if (device == this->device()) return *this;
   require_available("to", device);
-  throw DeviceError(str("to: 'device': expected ", this->device(), ", got ", device));
+  Tensor y = empty(shape(), {dtype(), device});
+  y.copy_(detach());
+  return record("to", std::move(y), {*this},
+                [from = this->device()](const Tensor& dy) -> Grads { return {dy.to(from)}; });
 }
 
 Tensor Tensor::contiguous() const {

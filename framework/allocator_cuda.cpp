@@ -1,0 +1,49 @@
+#include "framework/allocator_cache.h"
+#include "framework/device_cuda.h"
+#include "framework/error.h"
+#include "kernels/cuda/device.h"
+
+namespace crocuta {
+namespace {
+
+class CudaAllocator final : public CachingAllocator {
+ public:
+  using CachingAllocator::CachingAllocator;
+
+ protected:
+  void* take(std::size_t bytes) override {
+    cuda::make_current(device());
+    void* block = nullptr;
+    const cudaError_t status = cudaMalloc(&block, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    kernels::check_cuda(status, "cudaMalloc");
+    return block;
+  }
+
+  void give_back(void* block, std::size_t) noexcept override {
+    // A failure here is one of a kernel before, which is reported where somebody can be told.
+    static_cast<void>(cudaFree(block));
+    cudaGetLastError();
+  }
+
+  std::string free_memory() override {
+    cuda::make_current(device());
+    std::size_t free = 0, total = 0;
+    if (cudaMemGetInfo(&free, &total) != cudaSuccess) {
+      cudaGetLastError();
+      return "an unknown amount free";
+    }
+    return text(free) + " free of " + text(total);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<CachingAllocator> make_cuda_allocator(Device device) {
+  return std::make_unique<CudaAllocator>(device);
+}
+
+}  // namespace crocuta
