@@ -20,12 +20,12 @@ namespace {
 constexpr int kWarmUp = 3;
 
 Tensor random_ids(std::int64_t B, std::int64_t L, std::int64_t V) {
-  const Tensor uniform = rand({B, L}, {.dtype = DType::float64});
+  const Tensor uniform = rand({B, L}, {DType::float64, Device::cpu()});
   std::vector<std::int64_t> ids;
   for (const double u : uniform.to_vector<double>()) {
     ids.push_back(static_cast<std::int64_t>(u * static_cast<double>(V)));
   }
-  return from_vector(ids, {B, L});
+  return from_vector(ids, {B, L}, Device::cpu());
 }
 
 }  // namespace

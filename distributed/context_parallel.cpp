@@ -145,8 +145,10 @@ Tensor unshard(const Tensor& x, int dim, const ProcessGroup& group, Sharding sha
   return cat(chunks, d);
 }
 
-Tensor local_positions(std::int64_t length, const ProcessGroup& group, Sharding sharding) {
-  return shard_sequence(arange(length), 0, group, sharding).contiguous();
+Tensor local_positions(std::int64_t length, const ProcessGroup& group, Sharding sharding,
+                       Device device) {
+  const Tensor all = arange(length, {DType::int64, device});
+  return shard_sequence(all, 0, group, sharding).contiguous();
 }
 
 ParallelContext make_parallel(const ProcessGroup& world, int context_parallel) {

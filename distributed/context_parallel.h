@@ -44,7 +44,7 @@ Tensor unshard(const Tensor& x, int dim, const ProcessGroup& group,
 
 // The positions in a sequence of `length` that this rank's part holds: int64 [L/P].
 Tensor local_positions(std::int64_t length, const ProcessGroup& group,
-                       Sharding sharding = Sharding::contiguous);
+                       Sharding sharding = Sharding::contiguous, Device device = default_device());
 
 // World = data-parallel x context-parallel. Ranks that follow one another form a context-parallel
 // group, which shares sequences; ranks with the same place in theirs form a data-parallel group.

@@ -76,7 +76,8 @@ std::int64_t hash_of(const NamedTensor& parameter) {
 std::vector<std::vector<std::int64_t>> gather(const std::vector<std::int64_t>& mine,
                                               const ProcessGroup& group) {
   const auto n = static_cast<std::int64_t>(mine.size());
-  const auto all = group.all_gather(from_vector(mine, {n})).to_vector<std::int64_t>();
+  const auto all =
+      group.all_gather(from_vector(mine, {n}, Device::cpu())).to_vector<std::int64_t>();
   std::vector<std::vector<std::int64_t>> rows;
   for (int r = 0; r < group.size(); ++r) {
     rows.emplace_back(all.begin() + r * n, all.begin() + (r + 1) * n);

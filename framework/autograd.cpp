@@ -56,9 +56,14 @@ struct Accumulator {
 
 void check_gradient(const char* op, std::size_t i, const autograd::Node::Input& input,
                     const Tensor& grad) {
-  if (grad.shape() != input.shape || grad.dtype() != input.dtype) {
-    throw Error(str(op, ": the gradient of input ", i, " should be ", input.dtype, " ",
+  const auto [dtype, device] = input.options;
+  if (grad.shape() != input.shape || grad.dtype() != dtype) {
+    throw Error(str(op, ": the gradient of input ", i, " should be ", dtype, " ",
                     to_string(input.shape), ", is ", grad.dtype(), " ", to_string(grad.shape())));
+  }
+  if (grad.device() != device) {
+    throw Error(str(op, ": the gradient of input ", i, " should be on ", device, ", is on ",
+                    grad.device()));
   }
 }
 
@@ -124,7 +129,7 @@ Tensor detail::record(const char* name, Tensor y, const std::vector<Tensor>& inp
       input.node = x.node();
       if (!input.node) input.leaf = x;
       input.shape = x.shape();
-      input.dtype = x.dtype();
+      input.options = x.options();
     }
     node->inputs.push_back(std::move(input));
   }

@@ -32,7 +32,7 @@ struct Node {
     std::shared_ptr<Node> node;
     Tensor leaf;
     Shape shape;
-    DType dtype;
+    TensorOptions options;
   };
   const char* name;
   std::uint64_t sequence;  // rises with every node this thread records

@@ -8,12 +8,18 @@
 namespace crocuta {
 
 double gradient_norm(const std::vector<Tensor>& parameters) {
-  std::vector<Tensor> squares;  // read afterwards, so that a GPU is waited for once
+  std::vector<Tensor> squares;
   for (const Tensor& parameter : parameters) {
     if (parameter.grad().defined()) squares.push_back(squared_norm(parameter.grad()));
   }
+  if (squares.empty()) return 0;
+  // Brought together, so that a GPU is waited for once.
+  const Tensor all = empty({static_cast<std::int64_t>(squares.size())}, squares[0].options());
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    select(all, 0, static_cast<std::int64_t>(i)).copy_(squares[i]);
+  }
   double sum = 0;
-  for (const Tensor& square : squares) sum += square.item();
+  for (const double square : all.to_vector<double>()) sum += square;
   return std::sqrt(sum);
 }
 

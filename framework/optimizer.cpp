@@ -103,7 +103,8 @@ std::vector<NamedTensor> Optimizer::tensors() const {
   for (const Slot& slot : slots_) {
     for (const auto& [name, tensor] : slot.state) all.push_back({slot.name + "." + name, tensor});
     if (slot.master.defined()) all.push_back({slot.name + ".master", slot.master});
-    all.push_back({slot.name + ".step", from_vector<std::int64_t>({slot.steps}, {})});
+    all.push_back(
+        {slot.name + ".step", from_vector<std::int64_t>({slot.steps}, {}, Device::cpu())});
   }
   return all;
 }

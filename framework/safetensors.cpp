@@ -105,7 +105,7 @@ Safetensors load_safetensors(const std::string& path) {
   Safetensors out;
   out.metadata = std::move(header.metadata);
   for (const Entry& entry : header.entries) {
-    const Tensor tensor = empty(entry.shape, {.dtype = entry.dtype});
+    const Tensor tensor = empty(entry.shape, {entry.dtype, Device::cpu()});
     file.read_at(8 + header_bytes + static_cast<std::uint64_t>(entry.begin), tensor.raw_data(),
                  static_cast<std::size_t>(entry.end - entry.begin));
     out.tensors.emplace(entry.name, tensor);

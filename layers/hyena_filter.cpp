@@ -26,7 +26,7 @@ double position(std::int64_t i, std::int64_t l_max) {
 // z [positions, E], in float64 on the CPU.
 Tensor make_features(std::int64_t positions, std::int64_t l_max, std::int64_t emb_dim) {
   const std::int64_t bands = (emb_dim - 1) / 2;
-  const Tensor features = empty({positions, emb_dim}, {.dtype = DType::float64});
+  const Tensor features = empty({positions, emb_dim}, {DType::float64, Device::cpu()});
   double* z = features.data<double>();
   for (std::int64_t i = 0; i < positions; ++i, z += emb_dim) {
     const double w = 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(l_max);
@@ -44,7 +44,7 @@ Tensor make_features(std::int64_t positions, std::int64_t l_max, std::int64_t em
 Tensor make_decay(std::int64_t positions, std::int64_t l_max, std::int64_t d_model,
                   std::int64_t first_channel, std::int64_t channels) {
   const double log_target = std::log(0.01);
-  const Tensor decay = empty({channels, positions}, {.dtype = DType::float64});
+  const Tensor decay = empty({channels, positions}, {DType::float64, Device::cpu()});
   double* out = decay.data<double>();
   for (std::int64_t c = 0; c < channels; ++c) {
     const double delta = linspace(log_target / 1.5, log_target / 0.3, d_model, first_channel + c);

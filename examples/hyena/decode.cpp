@@ -14,7 +14,7 @@ std::vector<float> next_logits(HyenaLM& model, const std::vector<std::int64_t>& 
   const auto length =
       std::min<std::int64_t>(static_cast<std::int64_t>(tokens.size()), model.options().hyena.l_max);
   const std::vector<std::int64_t> window(tokens.end() - length, tokens.end());
-  const Tensor ids = from_vector(window, {1, length}).to(model.options().hyena.device);
+  const Tensor ids = from_vector(window, {1, length}, model.options().hyena.device);
   return select(select(model.forward(ids), 1, -1), 0, 0).to_vector<float>();
 }
 

@@ -131,8 +131,8 @@ class Session {
   // What signals ask for, agreed on by all ranks, whichever of them got the signal.
   Requests requests() const {
     const std::vector<std::int64_t> mine = {stop_signal(), take_save_request() ? 1 : 0};
-    const auto all =
-        world_.all_reduce(from_vector(mine, {2}), ReduceOp::max).to_vector<std::int64_t>();
+    const Tensor any = world_.all_reduce(from_vector(mine, {2}, Device::cpu()), ReduceOp::max);
+    const auto all = any.to_vector<std::int64_t>();
     return {static_cast<int>(all[0]), all[1] != 0};
   }
 

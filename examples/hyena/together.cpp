@@ -21,14 +21,16 @@ void together(const ProcessGroup& world, const std::function<void()>& f) {
     status = exit_status(error);
   }
   const std::vector<std::int64_t> mine = {status, static_cast<std::int64_t>(message.size())};
-  const auto all = world.all_gather(from_vector(mine, {2})).to_vector<std::int64_t>();
+  // On the CPU: what failed may be the GPU.
+  const Device cpu = Device::cpu();
+  const auto all = world.all_gather(from_vector(mine, {2}, cpu)).to_vector<std::int64_t>();
   for (int rank = 0; rank < world.size(); ++rank) {
     const std::int64_t its_status = all[2 * static_cast<std::size_t>(rank)];
     if (its_status == 0) continue;
     std::vector<std::int32_t> text(message.begin(), message.end());
     text.resize(static_cast<std::size_t>(all[2 * static_cast<std::size_t>(rank) + 1]));
     const Shape shape = {static_cast<std::int64_t>(text.size())};
-    text = world.broadcast(from_vector(text, shape), rank).to_vector<std::int32_t>();
+    text = world.broadcast(from_vector(text, shape, cpu), rank).to_vector<std::int32_t>();
     throw SharedFailure(std::string(text.begin(), text.end()), static_cast<int>(its_status));
   }
 }

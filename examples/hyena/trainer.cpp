@@ -70,7 +70,8 @@ void Trainer::check_ranks_agree() const {
 
 std::vector<double> Trainer::sum_over_ranks(std::vector<double> values) const {
   const Shape shape = {static_cast<std::int64_t>(values.size())};
-  return parallel_.world.all_reduce(from_vector(values, shape)).to_vector<double>();
+  const Tensor sum = parallel_.world.all_reduce(from_vector(values, shape, Device::cpu()));
+  return sum.to_vector<double>();
 }
 
 Trainer::Output Trainer::forward(const Batch& batch, double divisor, bool measure_accuracy) {
@@ -82,8 +83,8 @@ Trainer::Output Trainer::forward(const Batch& batch, double divisor, bool measur
   const Batch mine = batch.part(begin, end, from, from + chunk);
 
   const Device device = model_.options().hyena.device;
-  const Tensor targets = from_vector(mine.targets, {mine.rows, mine.length}).to(device);
-  const Tensor ids = from_vector(mine.ids, {mine.rows, mine.length}).to(device);
+  const Tensor targets = from_vector(mine.targets, {mine.rows, mine.length}, device);
+  const Tensor ids = from_vector(mine.ids, {mine.rows, mine.length}, device);
   model_.set_first_sequence(begin);
   const Tensor logits = model_.forward(ids, parallel_.context_parallel);
   Output out;
