@@ -66,6 +66,13 @@ bool takes_chunks(const T* p) {
   return is_aligned(p, N < kVector<T> ? N * sizeof(T) : 16);
 }
 
+// four[i % 4]. An index that the compiler does not know would put the array into local memory.
+template <class T>
+__device__ inline T pick(const T (&four)[4], std::int64_t i) {
+  const T low = i % 2 == 0 ? four[0] : four[1], high = i % 2 == 0 ? four[2] : four[3];
+  return i % 4 < 2 ? low : high;
+}
+
 // N elements at p, in accesses of at most 16 bytes.
 template <int N, class T>
 __device__ inline Vector<T, N> load_chunk(const T* p) {

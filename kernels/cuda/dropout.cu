@@ -23,22 +23,18 @@ struct DropoutBody {
   }
   template <int N>
   __device__ void store(std::int64_t i, const Vector<T, N>& chunk) const {
+    using A = accumulator_t<T>;
     const std::int64_t r = run.divide(i), outer = runs.divide(r);
     const std::int64_t row = positions ? positions[r - outer * runs.divisor()] : first_row;
     const std::int64_t number = (outer * global_rows + row) * inner + (i - r * run.divisor());
     Vector<T, N> result;
     // A chunk of more than one element begins with the first number of a group of four.
+    Philox4 bits;
 #pragma unroll
-    for (int group = 0; group < N; group += 4) {
-      const auto counter = static_cast<std::uint64_t>(number + group) / 4;
-      const Philox4 bits = philox4x32(seed, counter, stream);
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        if (N == 1 && k != number % 4) continue;
-        const int e = N == 1 ? 0 : group + k;
-        result[e] = bits.word[k] >= threshold ? T(static_cast<accumulator_t<T>>(chunk[e]) * scale)
-                                              : T(accumulator_t<T>(0));
-      }
+    for (int k = 0; k < N; ++k) {
+      if (k % 4 == 0) bits = philox4x32(seed, static_cast<std::uint64_t>(number + k) / 4, stream);
+      const std::uint32_t drawn = N == 1 ? pick(bits.word, number) : bits.word[k % 4];
+      result[k] = drawn >= threshold ? T(static_cast<A>(chunk[k]) * scale) : T(A(0));
     }
     store_chunk<N>(y + i, result);
   }

@@ -46,8 +46,8 @@ struct RandomBody {
     using A = accumulator_t<T>;
     Vector<T, N> chunk;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) {
-      if (N == 4 || k == i % 4) chunk[N == 4 ? k : 0] = T(static_cast<A>(four.number[k]));
+    for (int k = 0; k < N; ++k) {
+      chunk[k] = T(static_cast<A>(N == 4 ? four.number[k] : pick(four.number, i)));
     }
     store_chunk<N>(y + i, chunk);
   }
