@@ -9,16 +9,10 @@
 #pragma once
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/strided.h"
 #include "kernels/cuda/vector.h"
 
 namespace crocuta::kernels {
-
-// Chunks that a thread loads before it stores the first one, to have more loads under way.
-inline constexpr int kChunksPerThread = 2;
-
-inline LaunchConfig chunk_grid(std::int64_t n, int width) {
-  return grid_for(ceil_div(n, width), kChunksPerThread * kBlockThreads);
-}
 
 template <int N, class Body>
 __global__ void __launch_bounds__(kBlockThreads) chunks_kernel(std::int64_t n, Body body) {
@@ -102,6 +96,29 @@ __device__ inline void store_chunk(T* p, const Vector<T, N>& chunk) {
       store_vector(p + k, part);
     }
   }
+}
+
+// Whether operand k, at p, can be read in chunks of N elements that do not cross from row to row:
+// as neighbours, or as one element for all of them.
+template <int N, int Operands, class T>
+bool walks_in_chunks(const StridedShape<Operands>& shape, int k, const T* p) {
+  const int last = shape.dims - 1;
+  if (shape.dims > 1 && shape.size[last] % N != 0) return false;
+  if (shape.stride[k][last] == 0) return true;
+  bool whole = shape.stride[k][last] == 1 && takes_chunks<N>(p);
+  for (int d = 0; d < last; ++d) whole = whole && shape.stride[k][d] % N == 0;
+  return whole;
+}
+
+// Elements `offset` ... of p, which for a step of 0 are one and the same.
+template <int N, class T>
+__device__ inline Vector<T, N> load_walked(const T* p, std::int64_t offset, std::int64_t step) {
+  if (step != 0) return load_chunk<N>(p + offset);
+  const T value = p[offset];
+  Vector<T, N> chunk;
+#pragma unroll
+  for (int k = 0; k < N; ++k) chunk[k] = value;
+  return chunk;
 }
 
 }  // namespace crocuta::kernels

@@ -8,36 +8,9 @@
 #include <cstdint>
 
 #include "kernels/cuda/device.h"
-#include "kernels/cuda/runtime.h"
-#include "kernels/types.h"
+#include "kernels/cuda/grid.h"
 
 namespace crocuta::kernels {
-
-struct LaunchConfig {
-  dim3 grid = dim3(1), block = dim3(1);
-  std::size_t shared_bytes = 0;  // of dynamic shared memory
-};
-
-// Threads per block where a kernel has no reason for another number.
-inline constexpr int kBlockThreads = 256;
-inline constexpr int kWarpThreads = 32;
-// A grid has at most this many blocks along x; along y and z it is 65,535.
-inline constexpr std::int64_t kMaxGridX = 2147483647;
-
-// ceil(n / d) for n >= 0, d > 0.
-CROCUTA_HOST_DEVICE constexpr std::int64_t ceil_div(std::int64_t n, std::int64_t d) {
-  return n / d + (n % d != 0);
-}
-
-// One block for every `per_block` of n items, at most kMaxGridX: kernels stride by the grid.
-inline LaunchConfig grid_for(std::int64_t n, std::int64_t per_block = kBlockThreads,
-                             int threads = kBlockThreads) {
-  const std::int64_t blocks = ceil_div(n, per_block);
-  LaunchConfig config;
-  config.grid = dim3(static_cast<unsigned>(blocks < kMaxGridX ? blocks : kMaxGridX));
-  config.block = dim3(static_cast<unsigned>(threads));
-  return config;
-}
 
 // This thread's number in a grid of one dimension, and how many threads that grid has:
 //   for (std::int64_t i = grid_index(); i < n; i += grid_stride()) ...
