@@ -274,6 +274,21 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
   if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
   return copy("cudaMemcpyAsync", to, from, bytes, kind);
 }
+cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device,
+                                std::size_t bytes, cudaStream_t stream) {
+  CROCUTA_BEGIN("cudaMemcpyPeerAsync", cudaErrorInvalidValue);
+  if (!exists(to_device) || !exists(from_device)) return set_error(cudaErrorInvalidDevice);
+  if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
+  const auto lies_on = [](const void* pointer, int device) {
+    const MemoryRange range = find_memory(pointer);
+    return range.kind == MemoryKind::device && range.device == device;
+  };
+  if (bytes > 0 && (!lies_on(to, to_device) || !lies_on(from, from_device))) {
+    return set_error(cudaErrorInvalidValue,
+                     "cudaMemcpyPeerAsync: a pointer is not memory of the device named");
+  }
+  return copy("cudaMemcpyPeerAsync", to, from, bytes, cudaMemcpyDeviceToDevice);
+}
 cudaError_t cudaMemset(void* to, int byte, std::size_t bytes) {
   CROCUTA_BEGIN("cudaMemset", cudaErrorInvalidValue);
   return set("cudaMemset", to, byte, bytes);
