@@ -1,6 +1,6 @@
 # How tests are declared: one program and one ctest entry per test file.
 add_library(crocuta_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/main.cpp)
-target_link_libraries(crocuta_test_main PUBLIC crocuta_options Catch2::Catch2)
+target_link_libraries(crocuta_test_main PUBLIC crocuta_framework Catch2::Catch2)
 # Oracles need not be fast, and compile in half the time.
 target_compile_options(crocuta_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
 
@@ -48,6 +48,11 @@ function(crocuta_finish_tests)
          "UBSAN_OPTIONS=print_stacktrace=1"
          "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
   endif()
+  if(CROCUTA_CUDA STREQUAL "emulated")
+    # Nothing is cached, so that the emulation watches each block's bounds and hands out new ones
+    # full of NaN.
+    list(APPEND environment CROCUTA_TEST_DEVICE=cuda CROCUTA_CUDA_CACHE=0)
+  endif()
   # A failed allocation must reach our own code, which turns it into OutOfMemory.
   set(asan "allocator_may_return_null=1:check_initialization_order=1:strict_string_checks=1")
   # Open MPI wants to be told: root is fine, more ranks than cores too, and do not pin them.
@@ -64,7 +69,11 @@ function(crocuta_finish_tests)
     else()
       set(more "ASAN_OPTIONS=${asan}:detect_leaks=1:detect_stack_use_after_return=1")
     endif()
-    set_property(TEST ${test} APPEND PROPERTY ENVIRONMENT ${environment} ${more})
+    get_test_property(${test} ENVIRONMENT own)  # which comes last, and so counts
+    if(NOT own)
+      set(own)
+    endif()
+    set_property(TEST ${test} PROPERTY ENVIRONMENT ${environment} ${more} ${own})
     set_property(TEST ${test} PROPERTY SKIP_RETURN_CODE 77)
     if(NOT own_timeout)
       set_property(TEST ${test} PROPERTY TIMEOUT ${timeout})

@@ -33,13 +33,14 @@ bool is_to_fail() {
 }  // namespace
 
 #if defined(CROCUTA_ADDRESS_SANITIZER)
-const bool CachingAllocator::kCaching = false;
+const bool CachingAllocator::kAddressSanitizer = true;
 #else
-const bool CachingAllocator::kCaching = true;
+const bool CachingAllocator::kAddressSanitizer = false;
 #endif
 
 // Four sizes per octave: at most a quarter of a block is wasted, and blocks meet again.
-std::size_t CachingAllocator::size_class(std::size_t bytes) {
+std::size_t CachingAllocator::size_class(std::size_t bytes) const {
+  if (!caching_) return bytes;
   if (bytes > SIZE_MAX / 2) return bytes;  // beyond any machine: must not overflow the rounding
   if (bytes <= 256) return (bytes + kAlignment - 1) / kAlignment * kAlignment;
   const std::size_t step = std::bit_floor(bytes - 1) / 4;
@@ -83,7 +84,7 @@ void CachingAllocator::deallocate(void* block, std::size_t bytes, kernels::Strea
   const std::lock_guard lock(mutex_);
   const std::size_t rounded = size_class(bytes);
   stats_.live_bytes -= rounded;
-  if (kCaching) {
+  if (caching_) {
     try {
       free_[{stream, rounded}].push_back(block);
       stats_.cached_bytes += rounded;

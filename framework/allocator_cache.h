@@ -14,7 +14,7 @@ namespace crocuta {
 
 class CachingAllocator {
  public:
-  explicit CachingAllocator(Device device) : device_(device) {}
+  CachingAllocator(Device device, bool caching) : device_(device), caching_(caching) {}
   virtual ~CachingAllocator() = default;
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
@@ -30,9 +30,11 @@ class CachingAllocator {
   static constexpr std::size_t kHugePage = std::size_t{2} << 20;
   // Under AddressSanitizer nothing is kept, so that it sees each block's bounds and each use after
   // free.
-  static const bool kCaching;
+  static const bool kAddressSanitizer;
 
   Device device() const { return device_; }
+  // Whether blocks are kept; if not, each has just the bytes that were asked for.
+  bool caching() const { return caching_; }
   // "1.50 GiB"
   static std::string text(std::size_t bytes);
 
@@ -45,19 +47,21 @@ class CachingAllocator {
  private:
   using Blocks = std::map<std::pair<kernels::Stream, std::size_t>, std::vector<void*>>;
 
-  static std::size_t size_class(std::size_t bytes);
+  std::size_t size_class(std::size_t bytes) const;
   void* take_cached(std::size_t rounded, kernels::Stream stream);
   void drop_cache();
   [[noreturn]] void out_of_memory(std::size_t wanted, const std::string& free);
 
   const Device device_;
+  const bool caching_;
   std::mutex mutex_;
   MemoryStats stats_;
   Blocks free_;
 };
 
 std::unique_ptr<CachingAllocator> make_cpu_allocator();
-// In a build with CUDA.
+// In a build with CUDA. CROCUTA_CUDA_CACHE=0 in the environment switches caching off, for tools
+// that look for accesses out of bounds.
 std::unique_ptr<CachingAllocator> make_cuda_allocator(Device device);
 
 }  // namespace crocuta

@@ -12,13 +12,13 @@ namespace {
 
 class CpuAllocator final : public CachingAllocator {
  public:
-  CpuAllocator() : CachingAllocator(Device::cpu()) {}
+  CpuAllocator() : CachingAllocator(Device::cpu(), !kAddressSanitizer) {}
 
  protected:
   void* take(std::size_t bytes) override {
     // The kernel promises memory it does not have; ask before touching large blocks.
     if (bytes >= kLarge && bytes > available_memory()) return nullptr;
-    if (!kCaching || bytes < kHugePage) {
+    if (!caching() || bytes < kHugePage) {
       return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
     }
     // Map one huge page more than needed, then give back what is not aligned.
@@ -37,7 +37,7 @@ class CpuAllocator final : public CachingAllocator {
   }
 
   void give_back(void* block, std::size_t bytes) noexcept override {
-    if (!kCaching || bytes < kHugePage) {
+    if (!caching() || bytes < kHugePage) {
       std::free(block);
     } else {
       munmap(block, bytes);

@@ -1,3 +1,6 @@
+#include <cstdlib>
+#include <string_view>
+
 #include "framework/allocator_cache.h"
 #include "framework/device_cuda.h"
 #include "framework/error.h"
@@ -8,7 +11,8 @@ namespace {
 
 class CudaAllocator final : public CachingAllocator {
  public:
-  using CachingAllocator::CachingAllocator;
+  explicit CudaAllocator(Device device)
+      : CachingAllocator(device, !kAddressSanitizer && !switched_off()) {}
 
  protected:
   void* take(std::size_t bytes) override {
@@ -37,6 +41,12 @@ class CudaAllocator final : public CachingAllocator {
       return "an unknown amount free";
     }
     return text(free) + " free of " + text(total);
+  }
+
+ private:
+  static bool switched_off() {
+    const char* value = std::getenv("CROCUTA_CUDA_CACHE");
+    return value != nullptr && std::string_view(value) == "0";
   }
 };
 

@@ -19,7 +19,7 @@ struct OpCheck {
   std::string name;            // for messages
   Fn fn;                       // the op, with its other arguments bound
   Fn oracle;                   // the same, from float64 to float64, by plain loops (see apply())
-  std::vector<Tensor> inputs;  // float64 and integer tensors on the CPU
+  std::vector<Tensor> inputs;  // float64 and integer tensors
   std::vector<DType> dtypes = {DType::float32, DType::float64, DType::bfloat16, DType::float16};
   bool differentiable = true;
   double rounding = 4;

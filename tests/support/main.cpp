@@ -2,10 +2,12 @@
 //
 // Ends with `<program>: N passed, N failed, N skipped` (test cases, not assertions) and exits with
 // 0, with 1 when something failed, or with 77 when every case that ran was skipped. A case without
-// a single assertion counts as failed: it could not have failed otherwise.
+// a single assertion counts as failed: it could not have failed otherwise. Tensors that name no
+// device go to CROCUTA_TEST_DEVICE, as --device takes it; without, to the CPU.
 #if !__has_include(<catch2/catch_test_macros.hpp>)
 #define CATCH_CONFIG_RUNNER
 #endif
+#include "framework/device.h"
 #include "tests/support/catch.h"
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
@@ -100,6 +102,10 @@ void note_skip(const std::string& reason) {
 }  // namespace crocuta::test
 
 int main(int argc, char** argv) {
+  // The device that tensors and layers of the tests go to which name none.
+  const char* device = std::getenv("CROCUTA_TEST_DEVICE");
+  crocuta::set_default_device(
+      crocuta::parse_device(device ? device : "cpu", "CROCUTA_TEST_DEVICE"));
   const int result = Catch::Session().run(argc, argv);
   if (!account.run_started) return result;  // --help, --list-tests, a bad flag
   if (is_reporting_rank()) {
