@@ -19,16 +19,28 @@
 namespace crocuta::distributed {
 namespace {
 
-std::optional<int> count_in(const char* variable) {
+std::optional<int> number_in(const char* variable, int least, const char* what) {
   const char* text = std::getenv(variable);
   if (text == nullptr) return std::nullopt;
   int value = 0;
   const char* const end = text + std::strlen(text);
   const auto [stop, error] = std::from_chars(text, end, value);
-  if (error != std::errc{} || stop != end || value < 1) {
-    fail<CommError>("distributed::init", variable, "a number of processes", printable(text));
+  if (error != std::errc{} || stop != end || value < least) {
+    fail<CommError>("distributed::init", variable, what, printable(text));
   }
   return value;
+}
+
+std::optional<int> count_in(const char* variable) {
+  return number_in(variable, 1, "a number of processes");
+}
+
+// Which of this machine's ranks this process is, as launchers tell it.
+std::optional<int> told_local_rank() {
+  for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
+    if (const auto rank = number_in(variable, 0, "the number of a process")) return rank;
+  }
+  return std::nullopt;
 }
 
 // The cores that this process may run on.
@@ -96,6 +108,8 @@ ProcessGroup init(std::string_view backend, const CommOptions& options) {
 #if defined(CROCUTA_WITH_MPI)
     ProcessGroup world(mpi::world(*launched, options));
     share_cores(*launched);
+    const std::optional<int> told = told_local_rank();
+    set_local_rank(told ? *told : mpi::local_rank());
     return world;
 #else
     strangers(*launched, "this build has no MPI (configure with -DCROCUTA_MPI=ON)");

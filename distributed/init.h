@@ -15,7 +15,8 @@ std::optional<int> launched_processes();
 // The group of all ranks of this job: "self" is this process alone, "mpi" the processes of the
 // launcher, "auto" the one that fits. MPI is started only under a launcher. Under a launcher,
 // OpenMP gets this process's share of the machine's cores, unless OMP_NUM_THREADS is set, and a
-// warning says so if the launcher has bound the process to fewer. Throws
+// warning says so if the launcher has bound the process to fewer; of the machine's GPUs it gets the
+// one with its number among the ranks there (set_local_rank). Throws
 // - ArgumentError for another text,
 // - DeviceError for "nccl", which this build does not have,
 // - CommError if several processes were launched but would not know each other: "self", a build

@@ -254,6 +254,17 @@ std::shared_ptr<Backend> world(int launched, const CommOptions& options) {
   return mpi.world;
 }
 
+int local_rank() {
+  MPI_Comm here = MPI_COMM_NULL;
+  int rank = 0;
+  require_success(
+      MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &here),
+      "MPI_Comm_split_type");
+  require_success(MPI_Comm_rank(here, &rank), "MPI_Comm_rank");
+  MPI_Comm_free(&here);
+  return rank;
+}
+
 int shutdown(int status) {
   Runtime& mpi = runtime();
   if (mpi.phase != Runtime::Phase::running) return status;

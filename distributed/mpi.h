@@ -14,6 +14,9 @@ namespace crocuta::distributed::mpi {
 // cannot be used by a program with threads, or after shutdown().
 std::shared_ptr<Backend> world(int launched, const CommOptions& options);
 
+// This process's number among those of the world on the same machine. All ranks call it together.
+int local_rank();
+
 // Ends this process's part; see distributed::shutdown(). Returns `status`, or does not return.
 int shutdown(int status);
 
