@@ -4,10 +4,23 @@
 
 namespace crocuta {
 
+namespace {
+
+DType read_dtype(const Config& config) {
+  config.get_string("dtype", "");  // throws ArgumentError for what is no text at all
+  try {
+    return parse_dtype(
+        config.get_choice("dtype", "float32", {"float32", "float64", "bfloat16", "float16"}));
+  } catch (const ArgumentError& error) {
+    throw DTypeError(error.what());
+  }
+}
+
+}  // namespace
+
 TensorOptions tensor_options(const Config& config) {
   TensorOptions options;
-  options.dtype = parse_dtype(
-      config.get_choice("dtype", "float32", {"float32", "float64", "bfloat16", "float16"}));
+  options.dtype = read_dtype(config);
   options.device = parse_device(config.get_string("device", name(default_device())));
   return options;
 }

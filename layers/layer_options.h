@@ -15,8 +15,8 @@ inline constexpr std::int64_t kMaxLayerSize = std::int64_t{1} << 40;
 inline constexpr IntRange kLayerSize{.min = 1, .max = kMaxLayerSize};
 
 // The keys "dtype" (float32) and "device" (the current CUDA device if there is one, else the CPU).
-// Throws ArgumentError for a dtype that is not one of the four floats, DeviceError for a device
-// that is unknown, absent or not built in.
+// Throws DTypeError for a dtype that is not one of the four floats, DeviceError for a device that
+// is unknown, absent or not built in.
 TensorOptions tensor_options(const Config& config);
 
 // Throws ArgumentError unless 1 <= value <= kMaxLayerSize.

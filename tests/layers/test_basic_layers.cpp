@@ -214,8 +214,12 @@ TEST_CASE("configurations with missing, unknown or unfit keys are refused") {
   CHECK_THAT(error("Linear", R"({"in_features": 3, "out_features": 2, "init_stddev": 1})"),
              ContainsSubstring("'init_stddev'"));
   CHECK_THAT(error("LayerNorm", R"({"dim": 3, "eps": -1})"), ContainsSubstring("'eps'"));
-  CHECK_THAT(error("LayerNorm", R"({"dim": 3, "dtype": "int64"})"),
-             ContainsSubstring("'dtype'") && ContainsSubstring("bfloat16"));
+  for (const char* dtype : {"int64", "flaot32"}) {
+    const Config config = Config::parse(str(R"({"dim": 3, "dtype": ")", dtype, "\"}"));
+    CHECK_THAT(message_of<DTypeError>([&] { make_layer("LayerNorm", config); }),
+               ContainsSubstring("'dtype'") && ContainsSubstring("bfloat16"));
+  }
+  CHECK_THAT(error("LayerNorm", R"({"dim": 3, "dtype": 32})"), ContainsSubstring("'dtype'"));
   CHECK_THROWS_AS(make_layer("LayerNorm", Config::parse(R"({"dim": 3, "device": "tpu"})")),
                   DeviceError);
 }
