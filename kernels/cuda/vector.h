@@ -20,13 +20,19 @@ struct alignas(sizeof(T) * N) Vector {
   __host__ __device__ const T& operator[](int i) const { return element[i]; }
 };
 
-// `p` is aligned to N elements.
+// `p` is aligned to N elements: else a fault on a GPU, and in the emulation.
 template <int N, class T>
 __device__ inline Vector<T, N> load_vector(const T* p) {
+#if defined(CROCUTA_CUDA_EMULATED)
+  emulation::require_aligned(p, sizeof(T) * N);
+#endif
   return *reinterpret_cast<const Vector<T, N>*>(p);
 }
 template <int N, class T>
 __device__ inline void store_vector(T* p, const Vector<T, N>& value) {
+#if defined(CROCUTA_CUDA_EMULATED)
+  emulation::require_aligned(p, sizeof(T) * N);
+#endif
   *reinterpret_cast<Vector<T, N>*>(p) = value;
 }
 

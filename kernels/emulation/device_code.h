@@ -55,6 +55,14 @@ void* dynamic_shared_memory();
 
 void barrier(Site site);
 
+// A fault unless `pointer` is aligned to an access of so many bytes, a power of two.
+[[noreturn]] void misaligned_access(const void* pointer, std::size_t bytes);
+inline void require_aligned(const void* pointer, std::size_t bytes) {
+  if ((reinterpret_cast<std::uintptr_t>(pointer) & (bytes - 1)) != 0) {
+    misaligned_access(pointer, bytes);
+  }
+}
+
 enum class Shuffle { idx, up, down, exchange, ballot };
 // One warp operation: what this lane brings, and what it gets. Values travel as 64 bits; all lanes
 // of the mask get the bits of ballot, in which a lane's bit is set if its value is not zero.

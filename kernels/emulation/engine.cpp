@@ -52,7 +52,7 @@ Engine& Engine::running() {
   return *running_engine;
 }
 
-std::string Engine::run(const Launch& launch, std::size_t shared_limit) {
+Engine::Failure Engine::run(const Launch& launch, std::size_t shared_limit) {
   launch_ = &launch;
   shared_limit_ = shared_limit;
   blockDim = launch.block;
@@ -66,7 +66,7 @@ std::string Engine::run(const Launch& launch, std::size_t shared_limit) {
   blocks_.start(std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z, random_);
   shared_.start_launch(launch.shared_bytes);
   failed_ = done_ = false;
-  failure_.clear();
+  failure_ = {};
   running_engine = this;
   done_ = !next_block();
   work();
@@ -118,7 +118,10 @@ bool Engine::next_block() {
   blockIdx.z = static_cast<unsigned>(row / gridDim.y);
   random_.shuffle(order_.data(), static_cast<std::uint32_t>(threads_));
   started_ = exited_ = at_barrier_ = 0;
-  warps_.fill({});
+  for (int w = 0; w * kWarp < threads_; ++w) {
+    const int lanes = std::min(kWarp, threads_ - w * kWarp);
+    warps_[static_cast<std::size_t>(w)] = {lanes == kWarp ? ~0u : (1u << lanes) - 1, 0, 0};
+  }
   ready_.clear();
   shared_.start_block();
   return true;
@@ -204,19 +207,22 @@ Engine::Worker* Engine::any_suspended() const {
 
 void Engine::barrier(Site site) {
   const int thread = current_->thread;
-  if (exited_ > 0) {
-    fault("waits at " + text(site) + " for threads that have returned from the kernel");
-  }
   if (at_barrier_ == 0) {
     barrier_site_ = site;
     first_at_barrier_ = thread;
-  } else if (site.line != barrier_site_.line || std::string_view(site.file) != barrier_site_.file) {
-    fault("waits at the barrier at " + text(site) + ", while " + place(first_at_barrier_) +
-          " waits at that at " + text(barrier_site_));
   }
+  if (exited_ > 0 || !same(site, barrier_site_)) fault_of_barrier(site);
   suspended_[static_cast<std::size_t>(thread)] = current_;
   if (++at_barrier_ == threads_) release_barrier();
   suspend();
+}
+
+void Engine::fault_of_barrier(Site site) {
+  if (exited_ > 0) {
+    fault("waits at " + text(site) + " for threads that have returned from the kernel");
+  }
+  fault("waits at the barrier at " + text(site) + ", while " + place(first_at_barrier_) +
+        " waits at that at " + text(barrier_site_));
 }
 
 void Engine::release_barrier() {
@@ -234,6 +240,13 @@ void* Engine::shared_memory(const SharedArray* array) {
   return memory;
 }
 
+void misaligned_access(const void* pointer, std::size_t bytes) {
+  char address[32];
+  std::snprintf(address, sizeof address, "%p", pointer);
+  Engine::running().fault("accesses " + std::to_string(bytes) + " bytes at once at " + address +
+                              ", which is not a multiple of that",
+                          cudaErrorMisalignedAddress);
+}
 void barrier(Site site) {
   Engine::running().barrier(site);
 }

@@ -12,12 +12,14 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "kernels/emulation/device_code.h"
 #include "kernels/emulation/fiber.h"
 #include "kernels/emulation/limits.h"
 #include "kernels/emulation/permutation.h"
+#include "kernels/emulation/runtime_api.h"
 #include "kernels/emulation/shared_memory.h"
 
 namespace crocuta::emulation {
@@ -31,9 +33,12 @@ class Engine {
   // what can only be said in a kernel was said elsewhere.
   static Engine& running();
 
-  // What went wrong, with block and thread; empty if nothing did. `shared_limit` is for static and
-  // dynamic shared memory together.
-  std::string run(const Launch& launch, std::size_t shared_limit);
+  struct Failure {
+    cudaError_t error = cudaSuccess;
+    std::string text;  // with block and thread
+  };
+  // `shared_limit` is for static and dynamic shared memory together.
+  Failure run(const Launch& launch, std::size_t shared_limit);
 
   // Called from kernels.
   void barrier(Site site);
@@ -42,7 +47,7 @@ class Engine {
   void* shared_memory(const SharedArray* array);
   void* dynamic_shared_memory() { return shared_.dynamic(); }
   // Ends the kernel: the thread that runs is at fault.
-  [[noreturn]] void fault(const std::string& what);
+  [[noreturn]] void fault(const std::string& what, cudaError_t error = cudaErrorLaunchFailure);
 
  private:
   struct Abandoned {};  // thrown through the threads of a kernel that will not be finished
@@ -62,6 +67,7 @@ class Engine {
   };
   // Its lanes, as bits.
   struct Warp {
+    unsigned lanes = 0;  // those there are
     unsigned waiting = 0, exited = 0;
   };
   // First in, first out, or the other way round. No thread is in it twice.
@@ -97,15 +103,16 @@ class Engine {
   Worker* idle_worker();
   Worker* any_suspended() const;
   void release_barrier();
-  void check_lanes(int warp, int lane);
+  bool valid_lanes(int warp, int lane) const;
+  [[noreturn]] void fault_of_lanes(int warp, int lane);
+  [[noreturn]] void fault_of_barrier(Site site);
   void finish_shuffle(int warp, unsigned mask);
   std::uint64_t gathered(int warp, int lane, std::uint64_t ballot);
   void check_exit(int thread);
 
-  void fail(int thread, const std::string& what);
+  void fail(int thread, const std::string& what, cudaError_t error = cudaErrorLaunchFailure);
   void fail_deadlock();
   std::string place(int thread) const;
-  std::string lane_state(int warp, unsigned lanes) const;
   uint3 index_of(int thread) const;
 
   const Launch* launch_ = nullptr;
@@ -115,7 +122,7 @@ class Engine {
   std::uint64_t launches_ = 0;
   BlockOrder blocks_;
   bool failed_ = false, done_ = false, quit_ = false;
-  std::string failure_;
+  Failure failure_;
 
   // Of the running block.
   int threads_ = 0;
@@ -139,6 +146,9 @@ class Engine {
 // Draws the orders of all kernels launched later; CROCUTA_EMULATION_SEED does so at the start.
 void set_seed(std::uint64_t seed);
 
+inline bool same(Site a, Site b) {
+  return a.line == b.line && (a.file == b.file || std::string_view(a.file) == b.file);
+}
 std::string text(Site site);
 std::string text(uint3 index);
 

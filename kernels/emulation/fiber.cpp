@@ -17,9 +17,6 @@ constexpr int kStacksPerSlab = 64;
 // Stacks that all began at the same place of a page would compete for the same lines of the cache.
 constexpr std::size_t kColours = 16, kColourBytes = 256;
 
-// The fiber that is being left, for the one that is arrived at.
-thread_local Fiber* left = nullptr;
-
 }  // namespace
 
 FiberStacks::~FiberStacks() {
@@ -48,7 +45,9 @@ void FiberStacks::prepare(Fiber* fiber, void (*entry)(transfer_t)) {
       boost::context::detail::make_fcontext(stack + fiber->stack_bytes, fiber->stack_bytes, entry);
 }
 
+// The fiber that is left travels with the switch, to be told where it was left.
 void arrived(Fiber* fiber, transfer_t transfer) {
+  auto* left = static_cast<Fiber*>(transfer.data);
   left->context = transfer.fctx;
 #if defined(CROCUTA_EMULATION_ASAN)
   __sanitizer_finish_switch_fiber(fiber->fake_stack, &left->stack, &left->stack_bytes);
@@ -58,19 +57,17 @@ void arrived(Fiber* fiber, transfer_t transfer) {
 }
 
 void switch_fiber(Fiber* from, Fiber* to) {
-  left = from;
 #if defined(CROCUTA_EMULATION_ASAN)
   __sanitizer_start_switch_fiber(&from->fake_stack, to->stack, to->stack_bytes);
 #endif
-  arrived(from, boost::context::detail::jump_fcontext(to->context, nullptr));
+  arrived(from, boost::context::detail::jump_fcontext(to->context, from));
 }
 
 void leave_fiber(Fiber* from, Fiber* to) {
-  left = from;
 #if defined(CROCUTA_EMULATION_ASAN)
   __sanitizer_start_switch_fiber(nullptr, to->stack, to->stack_bytes);
 #endif
-  boost::context::detail::jump_fcontext(to->context, nullptr);
+  boost::context::detail::jump_fcontext(to->context, from);
 }
 
 }  // namespace crocuta::emulation

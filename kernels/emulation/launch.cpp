@@ -111,15 +111,19 @@ void launch(const Launch& launch) {
     start_fault(std::string("kernel '") + launch.name + "' was made to fault");
     return;
   }
-  std::string problem = pointer_problems(launch);
-  if (problem.empty()) {
-    const DeviceAccess access;
-    const bool opted_in = allowed_dynamic_bytes(launch.kernel) != kDefaultSharedBytes;
-    problem = Engine::of_this_thread().run(
-        launch, static_cast<std::size_t>(opted_in ? kMaxSharedBytes : kDefaultSharedBytes));
-    if (problem.empty()) problem = redzone_problems(launch);
+  if (const std::string problem = pointer_problems(launch); !problem.empty()) {
+    set_error(cudaErrorLaunchFailure, problem);
+    return;
   }
-  if (!problem.empty()) set_error(cudaErrorLaunchFailure, problem);
+  const DeviceAccess access;
+  const bool opted_in = allowed_dynamic_bytes(launch.kernel) != kDefaultSharedBytes;
+  const Engine::Failure failure = Engine::of_this_thread().run(
+      launch, static_cast<std::size_t>(opted_in ? kMaxSharedBytes : kDefaultSharedBytes));
+  if (failure.error != cudaSuccess) {
+    set_error(failure.error, failure.text);
+  } else if (const std::string problem = redzone_problems(launch); !problem.empty()) {
+    set_error(cudaErrorIllegalAddress, problem);
+  }
 }
 
 }  // namespace crocuta::emulation

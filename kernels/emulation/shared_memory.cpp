@@ -1,17 +1,16 @@
 #include "kernels/emulation/shared_memory.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
 
 #include "kernels/emulation/asan.h"
+#include "kernels/emulation/canary.h"
 #include "kernels/emulation/memory.h"
 
 namespace crocuta::emulation {
 namespace {
 constexpr std::size_t kRedzone = 128;
-constexpr unsigned char kCanary = 0xc5;
 }  // namespace
 
 SharedMemory::~SharedMemory() {
@@ -26,8 +25,8 @@ void SharedMemory::reserve(Area& area) {
   if (memory == nullptr) throw std::bad_alloc();
   area.begin = memory + kRedzone;
   const std::size_t behind = rounded - area.bytes + kRedzone;
-  std::memset(memory, kCanary, kRedzone);
-  std::memset(area.begin + area.bytes, kCanary, behind);
+  fill_canary(memory, kRedzone);
+  fill_canary(area.begin + area.bytes, behind);
   forbid(memory, kRedzone);
   forbid(area.begin + area.bytes, behind);
 }
@@ -70,10 +69,8 @@ void* SharedMemory::add(const SharedArray* array, std::size_t limit) {
 }
 
 bool SharedMemory::damaged(const Area& area) {
-  const auto* p = reinterpret_cast<const unsigned char*>(area.begin);
-  const auto is_canary = [](unsigned char byte) { return byte == kCanary; };
-  return !std::all_of(p - kRedzone, p, is_canary) ||
-         !std::all_of(p + area.bytes, p + area.bytes + kRedzone, is_canary);
+  return !is_canary(area.begin - kRedzone, kRedzone) ||
+         !is_canary(area.begin + area.bytes, kRedzone);
 }
 std::string SharedMemory::damage() const {
   if (kAddressSanitizer) return "";

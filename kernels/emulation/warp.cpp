@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
-#include <string_view>
 
 #include "kernels/emulation/engine.h"
 
@@ -14,10 +14,6 @@ std::string hex(unsigned mask) {
   char digits[16];
   std::snprintf(digits, sizeof digits, "0x%08x", mask);
   return digits;
-}
-
-bool same(Site a, Site b) {
-  return a.line == b.line && std::string_view(a.file) == b.file;
 }
 
 // The lane that `lane` reads from, or itself if that is beyond its group of `width` lanes.
@@ -58,7 +54,7 @@ std::uint64_t Engine::shuffle(Shuffle kind, unsigned mask, std::uint64_t value, 
   const int w = thread / kWarp, lane = thread % kWarp;
   Lane& mine = lanes_[static_cast<std::size_t>(thread)];
   mine = {kind, mask, operand, width, value, value, site};
-  check_lanes(w, lane);
+  if (!valid_lanes(w, lane)) fault_of_lanes(w, lane);
   Warp& warp = warps_[static_cast<std::size_t>(w)];
   warp.waiting |= 1u << lane;
   suspended_[static_cast<std::size_t>(thread)] = current_;
@@ -67,35 +63,43 @@ std::uint64_t Engine::shuffle(Shuffle kind, unsigned mask, std::uint64_t value, 
   return mine.result;
 }
 
-// Faults if the lanes of the mask cannot all take part.
-void Engine::check_lanes(int w, int lane) {
+// Whether the lanes of the mask can all take part, as far as is known yet.
+bool Engine::valid_lanes(int w, int lane) const {
+  const Lane* lanes = &lanes_[static_cast<std::size_t>(w * kWarp)];
+  const Lane& mine = lanes[lane];
+  const Warp& warp = warps_[static_cast<std::size_t>(w)];
+  if (mine.width < 1 || mine.width > kWarp || (mine.width & (mine.width - 1)) != 0) return false;
+  if ((mine.mask >> lane & 1) == 0 || (mine.mask & (warp.exited | ~warp.lanes)) != 0) return false;
+  const unsigned others = mine.mask & warp.waiting;
+  if (others == 0) return true;
+  const Lane& other = lanes[std::countr_zero(others)];
+  return other.mask == mine.mask && other.kind == mine.kind && same(other.site, mine.site);
+}
+
+// What they cannot for.
+void Engine::fault_of_lanes(int w, int lane) {
   const Lane& mine = lanes_[static_cast<std::size_t>(w * kWarp + lane)];
   const Warp& warp = warps_[static_cast<std::size_t>(w)];
-  const int size = std::min(kWarp, threads_ - w * kWarp);
-  const unsigned all = size == kWarp ? 0xffffffffu : (1u << size) - 1;
   const auto complain = [&](const std::string& what) {
     fault("the warp operation at " + text(mine.site) + " with mask " + hex(mine.mask) + " " + what);
   };
-  if (mine.width < 1 || mine.width > kWarp || !std::has_single_bit(unsigned(mine.width))) {
+  if (mine.width < 1 || mine.width > kWarp || (mine.width & (mine.width - 1)) != 0) {
     complain("has a width of " + std::to_string(mine.width));
   }
   if ((mine.mask >> lane & 1) == 0) complain("leaves out the lane that calls it");
-  if (const unsigned missing = mine.mask & ~all; missing != 0) {
+  if (const unsigned missing = mine.mask & ~warp.lanes; missing != 0) {
     complain("names lane " + std::to_string(std::countr_zero(missing)) + " of a warp that has " +
-             std::to_string(size) + " lanes");
+             std::to_string(std::popcount(warp.lanes)) + " lanes");
   }
   if (const unsigned gone = mine.mask & warp.exited; gone != 0) {
     complain("waits for lane " + std::to_string(std::countr_zero(gone)) +
              ", which has returned from the kernel");
   }
-  if (const unsigned others = mine.mask & warp.waiting; others != 0) {
-    const int other = std::countr_zero(others);
-    const Lane& theirs = lanes_[static_cast<std::size_t>(w * kWarp + other)];
-    if (theirs.mask != mine.mask || theirs.kind != mine.kind || !same(theirs.site, mine.site)) {
-      complain("meets lane " + std::to_string(other) + ", which is at " + text(theirs.site) +
-               " with mask " + hex(theirs.mask));
-    }
-  }
+  const int other = std::countr_zero(mine.mask & warp.waiting);
+  const Lane& theirs = lanes_[static_cast<std::size_t>(w * kWarp + other)];
+  complain("meets lane " + std::to_string(other) + ", which is at " + text(theirs.site) +
+           " with mask " + hex(theirs.mask));
+  std::abort();  // complain never returns
 }
 
 // All lanes of the mask wait: gives each its result, and lets them go on.
@@ -177,15 +181,16 @@ std::string Engine::place(int thread) const {
   return place += text(index_of(thread));
 }
 
-void Engine::fail(int thread, const std::string& what) {
+void Engine::fail(int thread, const std::string& what, cudaError_t error) {
   ready_.clear();
   if (failed_) return;
   failed_ = true;
-  failure_ = std::string("kernel '") + launch_->name + "', block " + text(blockIdx) + ", " +
-             (thread < 0 ? "" : place(thread) + ": ") + what;
+  failure_.error = error;
+  failure_.text = std::string("kernel '") + launch_->name + "', block " + text(blockIdx) +
+                  (thread < 0 ? "" : ", " + place(thread)) + ": " + what;
 }
-void Engine::fault(const std::string& what) {
-  fail(current_->thread, what);
+void Engine::fault(const std::string& what, cudaError_t error) {
+  fail(current_->thread, what, error);
   throw Abandoned{};
 }
 
