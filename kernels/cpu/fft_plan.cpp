@@ -40,11 +40,6 @@ void destroy(void* plan, double) {
   fftw_destroy_plan(static_cast<fftw_plan>(plan));
 }
 
-// FFTW's planner is not thread-safe: plans of both precisions are made under this lock.
-std::mutex& planner_mutex() {
-  static std::mutex mutex;
-  return mutex;
-}
 // From here on rows are cut in four: longer transforms leave the first-level cache, and FFTW's time
 // per point grows by 40 to 110 % (n = 4,096 to 16,384).
 constexpr std::int64_t kSplit = 4096;
@@ -160,6 +155,11 @@ void RightAngleFft<R>::inverse(R* spectrum, R* scratch, R* x) const {
   (factors_ == 4 ? unweigh4<R> : unweigh<R>)(leaf_, scratch, weights_.data(), x);
 }
 
+std::mutex& fftw_planner_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 std::int64_t right_angle_fft_size(std::int64_t length) {
   std::int64_t n = 1;
   while (n < length) n *= 2;
@@ -171,7 +171,7 @@ template <class R>
 const RightAngleFft<R>& right_angle_fft(std::int64_t length) {
   static std::map<std::int64_t, std::unique_ptr<const RightAngleFft<R>>> plans;
   const std::int64_t n = right_angle_fft_size(length);
-  const std::lock_guard lock(planner_mutex());
+  const std::lock_guard lock(fftw_planner_mutex());
   auto& plan = plans[n];
   if (!plan) plan = std::make_unique<const RightAngleFft<R>>(n);
   return *plan;

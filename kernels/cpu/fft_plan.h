@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 namespace crocuta::kernels {
@@ -49,5 +50,9 @@ const RightAngleFft<R>& right_angle_fft(std::int64_t length);
 
 // The n of right_angle_fft(length).
 std::int64_t right_angle_fft_size(std::int64_t length);
+
+// FFTW's planner is not thread-safe: plans of both precisions are made, and destroyed, under this
+// lock.
+std::mutex& fftw_planner_mutex();
 
 }  // namespace crocuta::kernels
