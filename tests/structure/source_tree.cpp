@@ -23,13 +23,15 @@ struct LibraryRule {
 };
 const std::vector<LibraryRule>& library_rules() {
   static const std::vector<LibraryRule> rules = {
-      {{"cuda", "cublas", "cufft", "cub/", "thrust/", "cooperative_groups"},
+      {{"cublas"}, {"kernels/cuda/gemm"}},
+      {{"cufft"}, {"kernels/cuda/fft"}},
+      {{"cuda", "cub/", "thrust/", "cooperative_groups"},
        {"kernels/cuda/", "kernels/types.h", "framework/device", "framework/allocator",
         "distributed/nccl"}},
       {{"mpi.h"}, {"distributed/mpi", "distributed/nccl"}},
       {{"nccl.h"}, {"distributed/nccl"}},
-      {{"cblas", "openblas", "mkl", "fftw3"},
-       {"kernels/cpu/gemm", "kernels/cpu/fft", "kernels/cuda/gemm", "kernels/cuda/fft"}},
+      {{"cblas", "openblas", "mkl"}, {"kernels/cpu/gemm", "kernels/emulation/cublas"}},
+      {{"fftw3"}, {"kernels/cpu/fft", "kernels/emulation/cufft"}},
       {{"omp.h"}, {"kernels/cpu/"}},
       // Slow to compile: each behind a header of ours, see the test that counts who includes them.
       {{"spdlog/", "nlohmann/", "CLI/"}, {"framework/"}},
