@@ -82,32 +82,30 @@ __global__ void __launch_bounds__(kTile* kTileThreads)
                          std::conditional_t<sizeof(From) == 4, std::uint32_t, std::uint64_t>>;
   CROCUTA_SHARED(Bits, tile, kTile * (kTile + 1));
   const int lane = static_cast<int>(threadIdx.x), first = static_cast<int>(threadIdx.y);
-  for (std::int64_t t = blockIdx.x; t < transpose.tiles; t += gridDim.x) {
-    const std::int64_t tile_row = transpose.column_tiles.divide(t);
-    const std::int64_t matrix = transpose.row_tiles.divide(tile_row);
-    const std::int64_t c0 = (t - tile_row * transpose.column_tiles.divisor()) * kTile;
-    const std::int64_t r0 = (tile_row - matrix * transpose.row_tiles.divisor()) * kTile;
-    const auto offsets = transpose.batch.at(matrix);
-    const From* from = x + offsets.operand[1];
-    To* to = y + offsets.operand[0];
+  const std::int64_t number = blockIdx.x;
+  const std::int64_t tile_row = transpose.column_tiles.divide(number);
+  const std::int64_t matrix = transpose.row_tiles.divide(tile_row);
+  const std::int64_t c0 = (number - tile_row * transpose.column_tiles.divisor()) * kTile;
+  const std::int64_t r0 = (tile_row - matrix * transpose.row_tiles.divisor()) * kTile;
+  const auto offsets = transpose.batch.at(matrix);
+  const From* from = x + offsets.operand[1];
+  To* to = y + offsets.operand[0];
 #pragma unroll
-    for (int k = first; k < kTile; k += kTileThreads) {
-      const std::int64_t r = r0 + lane, c = c0 + k;
-      if (r < transpose.rows && c < transpose.columns) {
-        std::memcpy(&tile[k * (kTile + 1) + lane], from + r + c * transpose.x_column, sizeof(Bits));
-      }
+  for (int k = first; k < kTile; k += kTileThreads) {
+    const std::int64_t r = r0 + lane, c = c0 + k;
+    if (r < transpose.rows && c < transpose.columns) {
+      std::memcpy(&tile[k * (kTile + 1) + lane], from + r + c * transpose.x_column, sizeof(Bits));
     }
-    __syncthreads();
+  }
+  __syncthreads();
 #pragma unroll
-    for (int k = first; k < kTile; k += kTileThreads) {
-      const std::int64_t r = r0 + k, c = c0 + lane;
-      if (r < transpose.rows && c < transpose.columns) {
-        From value;
-        std::memcpy(static_cast<void*>(&value), &tile[lane * (kTile + 1) + k], sizeof(Bits));
-        to[r * transpose.y_row + c] = convert<To>(value);
-      }
+  for (int k = first; k < kTile; k += kTileThreads) {
+    const std::int64_t r = r0 + k, c = c0 + lane;
+    if (r < transpose.rows && c < transpose.columns) {
+      From value;
+      std::memcpy(static_cast<void*>(&value), &tile[lane * (kTile + 1) + k], sizeof(Bits));
+      to[r * transpose.y_row + c] = convert<To>(value);
     }
-    __syncthreads();  // before the next tile overwrites this one
   }
 }
 

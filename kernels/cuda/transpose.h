@@ -8,7 +8,8 @@
 
 namespace crocuta::kernels {
 
-// A tile is a square of kTile by kTile elements, copied by kTile by kTileThreads threads.
+// A tile is a square of kTile by kTile elements, copied by a block of kTile by kTileThreads
+// threads.
 inline constexpr int kTile = 32, kTileThreads = 8;
 
 // A batch of matrices: y[r * y_row + c] = x[r + c * x_column] in each of them.
@@ -47,6 +48,7 @@ inline std::optional<Transpose> find_transpose(const StridedShape<2>& shape) {
   const std::int64_t row_tiles = ceil_div(shape.size[row], kTile);
   const std::int64_t column_tiles = ceil_div(shape.size[column], kTile);
   const std::int64_t tiles = batch.numel * row_tiles * column_tiles;
+  if (tiles > kMaxGridX) return std::nullopt;
   return Transpose{shape.size[row],         shape.size[column],    shape.stride[0][row],
                    shape.stride[1][column], StridedWalk<2>(batch), tiles,
                    Divider(row_tiles),      Divider(column_tiles)};
