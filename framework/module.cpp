@@ -17,6 +17,18 @@ void Module::collect(const std::string& prefix, std::vector<NamedTensor>& out) c
   for (const auto& [name, module] : children_) module->collect(prefix + name + ".", out);
 }
 
+std::vector<NamedModule> Module::named_modules() const {
+  std::vector<NamedModule> out;
+  collect("", out);
+  return out;
+}
+
+void Module::collect(const std::string& name, std::vector<NamedModule>& out) const {
+  out.push_back({name, this});
+  const std::string prefix = name.empty() ? "" : name + ".";
+  for (const auto& [child, module] : children_) module->collect(prefix + child, out);
+}
+
 std::vector<Tensor> Module::parameters() const {
   std::vector<Tensor> out;
   for (NamedTensor& param : named_parameters()) out.push_back(std::move(param.tensor));

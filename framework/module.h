@@ -18,6 +18,11 @@ struct NamedTensor {
   std::string name;
   Tensor tensor;
 };
+class Module;
+struct NamedModule {
+  std::string name;
+  const Module* module;
+};
 // Parameter name → values; the names are dotted paths such as "blocks.0.norm1.weight".
 using StateDict = std::map<std::string, Tensor>;
 
@@ -32,6 +37,8 @@ class Module {
   // All parameters, own first, then the children's, in the order of construction.
   std::vector<NamedTensor> named_parameters() const;
   std::vector<Tensor> parameters() const;
+  // This module, whose name is "", and all modules below it, each before its children.
+  std::vector<NamedModule> named_modules() const;
   // The number of elements of all parameters.
   std::int64_t parameter_count() const;
 
@@ -64,6 +71,7 @@ class Module {
   void adopt(std::string name, std::unique_ptr<Module> module);
   void require_new_name(const std::string& name) const;
   void collect(const std::string& prefix, std::vector<NamedTensor>& out) const;
+  void collect(const std::string& name, std::vector<NamedModule>& out) const;
 
   std::vector<NamedTensor> params_;
   std::vector<std::pair<std::string, std::unique_ptr<Module>>> children_;

@@ -47,8 +47,8 @@ Tensor HyenaBlock::forward(const Tensor& x, const ProcessGroup& cp) {
   const SequenceDropout dropout{.probability = is_training() ? options_.dropout : 0,
                                 .first_sequence = first_sequence_,
                                 .sharding = options_.sharding};
-  const Tensor r = x + dropout(mixer_.forward(norm1_.forward(x, cp), cp), cp);
-  return r + dropout(mlp_.forward(norm2_.forward(r, cp), cp), cp);
+  const Tensor r = x + dropout(mixer_(norm1_(x, cp), cp), cp);
+  return r + dropout(mlp_(norm2_(r, cp), cp), cp);
 }
 
 REGISTER_LAYER("HyenaBlock", HyenaBlock);

@@ -57,7 +57,7 @@ Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
 
   const Tensor projected = linear_to_channels(x, in_proj_.weight(), in_proj_.bias());
   const Tensor streams =
-      short_conv_.forward(seq_to_channel(projected, cp, options_.sharding), cp);  // [B, 3d/P, L]
+      short_conv_(seq_to_channel(projected, cp, options_.sharding), cp);  // [B, 3d/P, L]
   const Tensor h = hyena_conv(streams, filter_.taps(streams.size(2), cp), filter_.local_skip(cp));
   return linear_from_channels(channel_to_seq(h, cp, options_.sharding), out_proj_.weight(),
                               out_proj_.bias());

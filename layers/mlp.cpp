@@ -49,7 +49,7 @@ MLP::MLP(const Config& config) : MLP(read(config)) {}
 Tensor MLP::forward(const Tensor& x, const ProcessGroup& cp) {
   require_last_size(kName, x, fc1_.weight().size(1));
   require_same_options(kName, x, fc1_.weight().options());
-  return fc2_.forward(gelu(fc1_.forward(x, cp)), cp);
+  return fc2_(gelu(fc1_(x, cp)), cp);
 }
 
 REGISTER_LAYER("MLP", MLP);

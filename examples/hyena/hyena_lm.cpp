@@ -66,9 +66,9 @@ Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
   const SequenceDropout dropout{.probability = is_training() ? o.dropout : 0,
                                 .first_sequence = first_sequence_,
                                 .sharding = o.sharding};
-  Tensor r = dropout(embedding_.forward(ids, cp), cp);
-  for (HyenaBlock* block : blocks_) r = block->forward(r, cp);
-  return linear(norm_.forward(r, cp), embedding_.weight(), Tensor());
+  Tensor r = dropout(embedding_(ids, cp), cp);
+  for (HyenaBlock* block : blocks_) r = (*block)(r, cp);
+  return linear(norm_(r, cp), embedding_.weight(), Tensor());
 }
 
 void HyenaLM::set_first_sequence(std::int64_t number) {

@@ -42,7 +42,7 @@ GatedMLP::GatedMLP(const Config& config) : GatedMLP(read(config)) {}
 Tensor GatedMLP::forward(const Tensor& x, const ProcessGroup& cp) {
   require_last_size(kName, x, gate_.weight().size(1));
   require_same_options(kName, x, gate_.weight().options());
-  return down_.forward(silu(gate_.forward(x, cp)) * up_.forward(x, cp), cp);
+  return down_(silu(gate_(x, cp)) * up_(x, cp), cp);
 }
 
 REGISTER_LAYER("GatedMLP", GatedMLP);

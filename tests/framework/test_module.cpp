@@ -9,6 +9,7 @@ namespace {
 struct Scale : Module {
   explicit Scale(std::int64_t n) : weight(param("weight", ones({n}))) {}
   Tensor weight;
+  using Module::child;
 };
 struct Pair : Module {
   Pair()
@@ -32,6 +33,16 @@ TEST_CASE("parameters are named by dotted paths, in the order of construction") 
   }
   CHECK(names == std::vector<std::string>{"bias", "left.weight", "right.weight"});
   CHECK(pair.parameter_count() == 7);
+}
+
+TEST_CASE("modules are named by dotted paths, each before its children") {
+  Pair pair;
+  Scale& below = pair.left.child<Scale>("below", 1);
+  std::vector<std::string> names;
+  for (const auto& [name, module] : pair.named_modules()) names.push_back(name);
+  CHECK(names == std::vector<std::string>{"", "left", "left.below", "right"});
+  CHECK(pair.named_modules()[0].module == &pair);
+  CHECK(pair.named_modules()[2].module == &below);
 }
 
 TEST_CASE("a state dict loads into another module of the same shape") {
