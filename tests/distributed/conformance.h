@@ -2,13 +2,13 @@
 // Run by test_process_group.cpp on rank threads and by mpi_program.cpp on processes.
 #pragma once
 
-#include <cstring>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "distributed/process_group.h"
 #include "framework/ops.h"
+#include "tests/support/bits.h"
 
 namespace crocuta::test {
 
@@ -62,13 +62,5 @@ inline constexpr DType kAllDTypes[] = {DType::float32, DType::float64, DType::bf
 // Numbers that look random, the same for the same seed and rank on every rank. Whole numbers for
 // the integer types; otherwise of very different sizes, so that the order of a sum shows.
 Tensor rank_values(int seed, int rank, Shape shape, DType dtype);
-
-// Same dtype, shape and bits.
-inline bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.dtype() != b.dtype() || a.shape() != b.shape()) return false;
-  const Tensor x = a.detach().contiguous(), y = b.detach().contiguous();
-  const std::size_t bytes = static_cast<std::size_t>(x.numel()) * size_of(x.dtype());
-  return bytes == 0 || std::memcmp(x.raw_data(), y.raw_data(), bytes) == 0;
-}
 
 }  // namespace crocuta::test

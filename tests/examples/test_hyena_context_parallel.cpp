@@ -30,8 +30,7 @@ HyenaLM::Options options(DType dtype, Sharding sharding, double dropout) {
                     .n_layers = 2,
                     .dropout = dropout,
                     .sharding = sharding,
-                    .dtype = dtype,
-                    .device = Device::cpu()}};
+                    .dtype = dtype}};
 }
 
 // One forward and backward pass as a training step does it: labels shifted before the sequence is

@@ -20,11 +20,7 @@ constexpr DType kF64 = DType::float64;
 HyenaLM::Options options(std::int64_t vocab_size, std::int64_t d_model, std::int64_t n_layers,
                          std::int64_t l_max, DType dtype = DType::float32) {
   return {.vocab_size = vocab_size,
-          .hyena = {.d_model = d_model,
-                    .l_max = l_max,
-                    .n_layers = n_layers,
-                    .dtype = dtype,
-                    .device = Device::cpu()}};
+          .hyena = {.d_model = d_model, .l_max = l_max, .n_layers = n_layers, .dtype = dtype}};
 }
 
 HyenaLM::Options small(DType dtype = kF64) {

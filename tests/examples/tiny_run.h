@@ -46,7 +46,7 @@ struct TinyRun {
     for (const auto& [file, text] : contents.texts) all += file + text;
     for (const auto& [file, tensors] : contents.tensors) {
       for (const auto& [name, tensor] : tensors) {
-        const Tensor t = tensor.contiguous();
+        const Tensor t = tensor.to(Device::cpu()).contiguous();
         all += file + name;
         all.append(static_cast<const char*>(t.raw_data()),
                    static_cast<std::size_t>(t.numel()) * size_of(t.dtype()));

@@ -44,7 +44,7 @@ TEST_CASE("leaves that receive one gradient tensor own separate copies of it") {
 }
 
 TEST_CASE("a chain of 200,000 ops neither overflows the stack nor leaks") {
-  const std::size_t before = memory_stats(Device::cpu()).live_bytes;
+  const std::size_t before = memory_stats(default_device()).live_bytes;
   {
     const Tensor x = ones({1}, {.dtype = DType::float64}).set_requires_grad();
     Tensor y = x;
@@ -57,15 +57,15 @@ TEST_CASE("a chain of 200,000 ops neither overflows the stack nor leaks") {
     Tensor y = x;
     for (int i = 0; i < 200'000; ++i) y = y * x;
   }
-  CHECK(memory_stats(Device::cpu()).live_bytes == before);
+  CHECK(memory_stats(default_device()).live_bytes == before);
 }
 
 TEST_CASE("the walk releases what ops kept as it passes them") {
   const Tensor x = ones({1 << 16}).set_requires_grad();
   const Tensor y = sum(x * x * x * x * x);
-  const std::size_t kept = memory_stats(Device::cpu()).live_bytes;
+  const std::size_t kept = memory_stats(default_device()).live_bytes;
   y.backward();
-  CHECK(memory_stats(Device::cpu()).live_bytes < kept);
+  CHECK(memory_stats(default_device()).live_bytes < kept);
 }
 
 TEST_CASE("walking a graph twice is an error that says what to do") {
@@ -133,7 +133,7 @@ TEST_CASE("an op whose gradient has the wrong shape or count is found out") {
 }
 
 TEST_CASE("an op that asks for its output gets it, and does not keep it alive in a cycle") {
-  const std::size_t before = memory_stats(Device::cpu()).live_bytes;
+  const std::size_t before = memory_stats(default_device()).live_bytes;
   {
     const Tensor x = tensor({3}).set_requires_grad();
     const auto square = [&](double factor) {
@@ -146,7 +146,7 @@ TEST_CASE("an op that asks for its output gets it, and does not keep it alive in
     CHECK(x.grad().item() == 6);
     square(2);  // dropped unwalked
   }
-  CHECK(memory_stats(Device::cpu()).live_bytes == before);
+  CHECK(memory_stats(default_device()).live_bytes == before);
 }
 
 TEST_CASE("a diamond is walked once per op, in the reverse order of recording") {

@@ -7,6 +7,7 @@
 
 #include "framework/ops.h"
 #include "tests/check_op.h"
+#include "tests/support/bits.h"
 #include "tests/support/catch.h"
 #if defined(CROCUTA_CUDA_EMULATED)
 #include "kernels/emulation/errors.h"
@@ -19,13 +20,6 @@ namespace {
 
 const std::vector<DType> kAll = {DType::float32, DType::float64, DType::bfloat16,
                                  DType::float16, DType::int64,   DType::int32};
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  const Tensor x = a.to(Device::cpu()).contiguous(), y = b.to(Device::cpu()).contiguous();
-  const std::size_t bytes = static_cast<std::size_t>(x.numel()) * size_of(x.dtype());
-  return bytes == 0 || std::memcmp(x.raw_data(), y.raw_data(), bytes) == 0;
-}
 
 }  // namespace
 

@@ -186,7 +186,7 @@ TEST_CASE("cat joins tensors along any dimension, some of them empty") {
               .fn = [=](const std::vector<Tensor>& in) { return cat(in, dim); },
               .oracle =
                   [=](const std::vector<Tensor>& in) {
-                    const Tensor y = zeros(shape(7), {.dtype = DType::float64});
+                    const Tensor y = zeros(shape(7), {DType::float64, Device::cpu()});
                     std::int64_t start = 0;
                     for (const Tensor& x : in) {
                       for (std::int64_t i = 0; i < x.size(dim); ++i, ++start) {
@@ -194,7 +194,7 @@ TEST_CASE("cat joins tensors along any dimension, some of them empty") {
                           const auto at = [&](const Tensor& t, std::int64_t k) {
                             return t.data<double>() + (d == 0 ? k * 3 + j : j * t.size(1) + k);
                           };
-                          *at(y, start) = *at(x.contiguous(), i);
+                          *at(y, start) = *at(x.to(Device::cpu()).contiguous(), i);
                         }
                       }
                     }

@@ -10,6 +10,7 @@
 #include "framework/random.h"
 #include "framework/registry.h"
 #include "tests/check_op.h"
+#include "tests/support/bits.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;
@@ -21,24 +22,14 @@ using Conv = DistributedDepthwiseConv1d;
 
 constexpr DType kFloats[] = {DType::float32, DType::float64, DType::bfloat16, DType::float16};
 
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  const Tensor x = a.contiguous(), y = b.contiguous();
-  return x.numel() == 0 ||
-         std::memcmp(x.raw_data(), y.raw_data(),
-                     static_cast<std::size_t>(x.numel()) * size_of(x.dtype())) == 0;
-}
-
 void load(Conv& conv, const Tensor& weight) {
   conv.load_state_dict({{"weight", weight}});
 }
 
 std::vector<float> by_hand(std::initializer_list<double> x, std::initializer_list<double> taps,
                            bool causal) {
-  Conv conv({.hidden_dim = 1,
-             .kernel_size = static_cast<std::int64_t>(taps.size()),
-             .causal = causal,
-             .device = Device::cpu()});
+  Conv conv(
+      {.hidden_dim = 1, .kernel_size = static_cast<std::int64_t>(taps.size()), .causal = causal});
   load(conv, reshape(tensor(taps), {1, -1}));
   return conv.forward(reshape(tensor(x), {1, 1, -1})).to_vector();
 }
@@ -151,13 +142,8 @@ TEST_CASE("weights are drawn from [-1/sqrt(K), 1/sqrt(K)], weight first, alike i
 TEST_CASE("strided, sliced and expanded inputs give the bits of their contiguous copies") {
   for (const DType dtype : kFloats) {
     manual_seed(1);
-    const TensorOptions options{dtype, Device::cpu()};
-    Conv conv({.hidden_dim = 6,
-               .kernel_size = 4,
-               .num_groups = 3,
-               .bias = true,
-               .dtype = dtype,
-               .device = Device::cpu()});
+    const TensorOptions options{.dtype = dtype};
+    Conv conv({.hidden_dim = 6, .kernel_size = 4, .num_groups = 3, .bias = true, .dtype = dtype});
     const Tensor base = randn({3, 40, 12}, options);
     for (const Tensor& view :
          {narrow(transpose(base, 1, 2), 1, 3, 6), narrow(narrow(base, 1, 5, 6), 2, 1, 9),
@@ -193,11 +179,10 @@ TEST_CASE("on P ranks y and dx have one rank's bits, and parameter gradients add
                                     .causal = causal,
                                     .num_groups = groups,
                                     .bias = true,
-                                    .dtype = dtype,
-                                    .device = Device::cpu()};
+                                    .dtype = dtype};
         Generator generator{.seed = 3};
-        const Tensor x = randn({2, 12, 67}, {dtype, Device::cpu()}, generator);
-        const Tensor dy = randn({2, 12, 67}, {dtype, Device::cpu()}, generator);
+        const Tensor x = randn({2, 12, 67}, {.dtype = dtype}, generator);
+        const Tensor dy = randn({2, 12, 67}, {.dtype = dtype}, generator);
         const Results whole = run(options, x, dy);
         // Every term has a magnitude of about 1, and there are 2 * 67 per channel.
         const double magnitude = 2.0 * 67 * 12 / static_cast<double>(groups);
@@ -229,12 +214,12 @@ TEST_CASE("on P ranks y and dx have one rank's bits, and parameter gradients add
 
 TEST_CASE("neither forward nor backward expands the shared weight to its channels") {
   constexpr std::int64_t C = 2048, K = 256, L = 4;
-  Conv conv({.hidden_dim = C, .kernel_size = K, .num_groups = 1, .device = Device::cpu()});
+  Conv conv({.hidden_dim = C, .kernel_size = K, .num_groups = 1});
   const Tensor x = ones({1, C, L}).set_requires_grad();
-  reset_peak_memory(Device::cpu());
-  const std::size_t before = memory_stats(Device::cpu()).live_bytes;
+  reset_peak_memory(default_device());
+  const std::size_t before = memory_stats(default_device()).live_bytes;
   sum(conv.forward(x)).backward();
-  CHECK(memory_stats(Device::cpu()).peak_bytes - before < C * K * sizeof(float));
+  CHECK(memory_stats(default_device()).peak_bytes - before < C * K * sizeof(float));
   CHECK(conv.weight().grad().defined());
 }
 
@@ -252,19 +237,17 @@ TEST_CASE("the layer refuses options out of range") {
         "DistributedDepthwiseConv1d: 'num_groups': expected a divisor of hidden_dim 4, got 8");
   CHECK(argument_error({.hidden_dim = 4, .kernel_size = 3, .num_groups = 3}) ==
         "DistributedDepthwiseConv1d: 'num_groups': expected a divisor of hidden_dim 4, got 3");
-  const auto allocations = memory_stats(Device::cpu()).allocations;
+  const auto allocations = memory_stats(default_device()).allocations;
   CHECK(
       argument_error({.hidden_dim = std::int64_t{1} << 40, .kernel_size = std::int64_t{1} << 40}) ==
       "DistributedDepthwiseConv1d: 'kernel_size': expected a size whose product with num_groups "
       "1099511627776 can be counted, got 1099511627776");
-  CHECK(memory_stats(Device::cpu()).allocations == allocations);
+  CHECK(memory_stats(default_device()).allocations == allocations);
   CHECK(message_of<DTypeError>(
             [] { Conv conv({.hidden_dim = 4, .kernel_size = 3, .dtype = DType::int32}); }) ==
         "DistributedDepthwiseConv1d: 'dtype': expected float32, float64, bfloat16 or float16, got "
         "int32");
-  CHECK_THROWS_AS(
-      Conv({.hidden_dim = std::int64_t{1} << 40, .kernel_size = 1 << 10, .device = Device::cpu()}),
-      OutOfMemory);
+  CHECK_THROWS_AS(Conv({.hidden_dim = std::int64_t{1} << 40, .kernel_size = 1 << 10}), OutOfMemory);
   if (!has_cuda_build()) {
     CHECK_THAT(message_of<DeviceError>([] {
                  Conv conv({.hidden_dim = 4, .kernel_size = 3, .device = Device::cuda()});
@@ -295,7 +278,7 @@ TEST_CASE("the layer refuses a configuration in the same words as options") {
 }
 
 TEST_CASE("forward refuses inputs that do not fit, on every rank alike") {
-  Conv conv({.hidden_dim = 12, .kernel_size = 3, .device = Device::cpu()});
+  Conv conv({.hidden_dim = 12, .kernel_size = 3});
   CHECK(message_of<ShapeError>([&] {
           conv.forward(zeros({12, 5}));
         }) == "DistributedDepthwiseConv1d: 'x': expected [B, 12, L], got [12, 5]");
@@ -315,7 +298,7 @@ TEST_CASE("forward refuses inputs that do not fit, on every rank alike") {
   const auto on_ranks = [](int ranks, const Tensor& x) {
     std::vector<std::string> messages(static_cast<std::size_t>(ranks));
     run_ranks(ranks, [&](const ProcessGroup& cp) {
-      Conv conv({.hidden_dim = 12, .kernel_size = 3, .device = Device::cpu()});
+      Conv conv({.hidden_dim = 12, .kernel_size = 3});
       messages[static_cast<std::size_t>(cp.rank())] =
           message_of<Error>([&] { conv.forward(x, cp); });
     });

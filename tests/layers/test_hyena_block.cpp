@@ -19,11 +19,7 @@ namespace {
 constexpr DType kF64 = DType::float64;
 
 HyenaOptions options(std::int64_t d_model, std::int64_t l_max) {
-  return {.d_model = d_model,
-          .l_max = l_max,
-          .filter_order = 6,
-          .dtype = kF64,
-          .device = Device::cpu()};
+  return {.d_model = d_model, .l_max = l_max, .filter_order = 6, .dtype = kF64};
 }
 
 // Whether each element of the residual updates was dropped, [B, L, d] in training: the block with

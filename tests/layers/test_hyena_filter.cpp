@@ -17,12 +17,7 @@ namespace {
 constexpr DType kF64 = DType::float64;
 
 HyenaOptions options(std::int64_t d_model, std::int64_t l_max, std::int64_t emb_dim = 5) {
-  return {.d_model = d_model,
-          .l_max = l_max,
-          .filter_order = 6,
-          .emb_dim = emb_dim,
-          .dtype = kF64,
-          .device = Device::cpu()};
+  return {.d_model = d_model, .l_max = l_max, .filter_order = 6, .emb_dim = emb_dim, .dtype = kF64};
 }
 
 }  // namespace

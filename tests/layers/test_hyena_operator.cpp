@@ -18,11 +18,7 @@ namespace {
 constexpr DType kF64 = DType::float64;
 
 HyenaOptions options(std::int64_t d_model, std::int64_t l_max, DType dtype = kF64) {
-  return {.d_model = d_model,
-          .l_max = l_max,
-          .filter_order = 6,
-          .dtype = dtype,
-          .device = Device::cpu()};
+  return {.d_model = d_model, .l_max = l_max, .filter_order = 6, .dtype = dtype};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "framework/safetensors.h"
 #include "tests/gradcheck.h"
 #include "tests/layers/layer_checks.h"
+#include "tests/support/bits.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temporary_directory.h"
@@ -64,12 +65,6 @@ StateDict expected(const std::string& name, const std::string& config, const Sta
     if (gradients) out["grad.param." + p.name] = p.tensor.grad();
   }
   return out;
-}
-
-bool same_bits(const Tensor& a, const Tensor& b) {
-  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
-  const std::size_t bytes = static_cast<std::size_t>(a.numel()) * size_of(a.dtype());
-  return std::memcmp(a.contiguous().raw_data(), b.contiguous().raw_data(), bytes) == 0;
 }
 
 void check_equal(const StateDict& got, const StateDict& want, double tolerance) {
