@@ -14,10 +14,10 @@ namespace fs = std::filesystem;
 using Arguments = std::vector<std::string>;
 
 // A model of a few thousand parameters, trained in no time.
-const Arguments kTiny = {
-    "--set",        "symbols=6", "--set",          "seq_len=14", "--set",
-    "d_model=8",    "--set",     "filter_order=8", "--set",      "test_sequences=16",
-    "--batch-size", "4",         "--device",       "cpu"};
+const Arguments kTiny = {"--set",    "symbols=6",         "--set",        "seq_len=14",
+                         "--set",    "d_model=8",         "--set",        "filter_order=8",
+                         "--set",    "test_sequences=16", "--batch-size", "4",
+                         "--device", device_argument()};
 
 ProgramResult train(Arguments arguments, bool tiny = true) {
   arguments.insert(arguments.begin(), CROCUTA_TRAIN_HYENA);

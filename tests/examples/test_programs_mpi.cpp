@@ -15,7 +15,7 @@ ProgramResult train(int processes, std::vector<std::string> arguments) {
   const std::vector<std::string> tiny = {
       "--set", "symbols=6",      "--set", "seq_len=14",        "--set",        "d_model=8",
       "--set", "filter_order=8", "--set", "test_sequences=16", "--batch-size", "4",
-      "--set", "log_every=1",    "--set", "schedule_steps=20", "--device",     "cpu"};
+      "--set", "log_every=1",    "--set", "schedule_steps=20", "--device",     device_argument()};
   all.insert(all.end(), tiny.begin(), tiny.end());
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_program(all);

@@ -24,7 +24,6 @@ inline hyena::Options tiny_options() {
   o.steps = o.schedule_steps = 40;
   o.warmup_steps = 5;
   o.learning_rate = 5e-3;
-  o.device = "cpu";
   return o;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -44,6 +45,11 @@ ProgramResult run_program(const std::vector<std::string>& arguments) {
   if (::waitpid(child, &status, 0) != child) throw std::runtime_error("cannot wait");
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(out),
           contents(err)};
+}
+
+std::string device_argument() {
+  const char* device = std::getenv("CROCUTA_TEST_DEVICE");
+  return device ? device : "cpu";
 }
 
 }  // namespace crocuta::test

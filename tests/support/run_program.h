@@ -14,4 +14,8 @@ struct ProgramResult {
 // Runs `arguments[0]` with the rest as arguments, without a shell, and waits for its end.
 ProgramResult run_program(const std::vector<std::string>& arguments);
 
+// What programs get for --device, so that they compute where the tests do: CROCUTA_TEST_DEVICE, or
+// the CPU.
+std::string device_argument();
+
 }  // namespace crocuta::test

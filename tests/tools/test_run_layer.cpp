@@ -33,6 +33,9 @@ StateDict run(const std::string& layer, const std::string& config, const StateDi
                                         directory.path("in"),
                                         "--out",
                                         directory.path("out")};
+  if (std::find(more.begin(), more.end(), "--device") == more.end()) {
+    arguments.insert(arguments.end(), {"--device", device_argument()});
+  }
   arguments.insert(arguments.end(), more.begin(), more.end());
   const ProgramResult result = run_program(arguments);
   INFO(result.err);
@@ -101,6 +104,29 @@ TEST_CASE("run_layer computes what the library computes, bit for bit") {
       "HyenaOperator", kOperator,
       {{"input.0", sample({2, 24, 12})}, {"grad_output", sample({2, 24, 12}, -1, 1, 5)}});
   check_equal(run("HyenaOperator", kOperator, in), expected("HyenaOperator", kOperator, in), 0);
+}
+
+TEST_CASE("run_layer computes on a GPU what it computes on the CPU") {
+  if (cuda_device_count() == 0) SKIP_TEST("no GPU to compare with the CPU");
+  struct Case {
+    const char* layer;
+    std::string config;
+    Shape x;
+  };
+  const std::string conv = R"("hidden_dim": 12, "kernel_size": 7, "num_groups": 3, "bias": true)";
+  for (const Case& c : {Case{"HyenaBlock", R"("d_model": 12, "l_max": 24)", {2, 17, 12}},
+                        Case{"DistributedDepthwiseConv1d", conv, {2, 12, 33}}}) {
+    for (const DType dtype : {DType::float64, DType::float32}) {
+      const std::string config = str("{", c.config, R"(, "dtype": ")", dtype, "\"}");
+      CAPTURE(c.layer, config);
+      const StateDict in = with_params(
+          c.layer, config,
+          {{"input.0", sample(c.x).to(dtype)}, {"grad_output", sample(c.x, -1, 1, 5).to(dtype)}});
+      check_equal(run(c.layer, config, in, {"--device", "cuda"}),
+                  run(c.layer, config, in, {"--device", "cpu"}),
+                  dtype == DType::float64 ? 1e-12 : 1e-5);
+    }
+  }
 }
 
 TEST_CASE("without grad_output there are no gradients") {

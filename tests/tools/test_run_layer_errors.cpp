@@ -190,10 +190,26 @@ TEST_CASE("memory and devices that are not there end with status 1") {
   CHECK_THAT(
       (Attempt{.config = R"({"in_features": 1000000000, "out_features": 1000000})"}.fails(1)),
       ContainsSubstring("GiB") || ContainsSubstring("TiB") || ContainsSubstring("memory"));
-  if (cuda_device_count() == 0) {
-    CHECK_THAT((Attempt{.more = {"--device", "cuda"}}.fails(1)), ContainsSubstring("cuda"));
-  }
-  CHECK_THAT((Attempt{.more = {"--device", "cuda:1000"}}.fails(1)), ContainsSubstring("cuda"));
+  const int gpus = cuda_device_count();
+  CHECK_THAT(
+      (Attempt{.more = {"--device", "cuda:1000"}}.fails(1)),
+      ContainsSubstring("got cuda:1000 (") &&
+          ContainsSubstring(gpus > 0 ? str("this machine has ", gpus, " GPU")
+                                     : std::string(has_cuda_build() ? "no GPU: " : "no CUDA; ")));
+}
+
+TEST_CASE("on a machine without a GPU, asking for one is an error of one line that says so") {
+  const int emulated = ::setenv("CROCUTA_EMULATED_DEVICES", "0", 1);  // for builds that emulate
+  REQUIRE(emulated == 0);
+#if !defined(CROCUTA_CUDA_EMULATED)
+  if (cuda_device_count() > 0) SKIP_TEST("there is a GPU here");
+#endif
+  const std::string expected =
+      has_cuda_build() ? "'device': expected cpu, got cuda:0 (no GPU: "
+                       : "'device': expected cpu, got cuda:0 (this build has no CUDA; configure "
+                         "with -DCROCUTA_CUDA=ON)";
+  CHECK_THAT((Attempt{.more = {"--device", "cuda"}}.fails(1)), ContainsSubstring(expected));
+  ::unsetenv("CROCUTA_EMULATED_DEVICES");
 }
 
 TEST_CASE("untrusted text is escaped and cut") {
