@@ -30,7 +30,7 @@ void launch(const char* name, void (*kernel)(Params...), const LaunchConfig& con
   if (config.grid.x == 0 || config.grid.y == 0 || config.grid.z == 0) return;
   const auto queue = static_cast<cudaStream_t>(stream);
 #if defined(CROCUTA_CUDA_EMULATED)
-  emulation::launch<Params...>(name, kernel, config.grid, config.block, config.shared_bytes,
+  emulation::launch<Params...>(name, kernel, config.grid, config.block, config.shared_bytes, queue,
                                args...);
 #else
   [&](Params... params) {

@@ -2,13 +2,15 @@
 // barriers, warp shuffles, intrinsics; and how it is launched.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <tuple>
 #include <type_traits>
 
+#include "kernels/emulation/runtime_api.h"
 #include "kernels/emulation/vector_types.h"
 
 #define __global__
@@ -73,47 +75,64 @@ template <class T>
 T shuffle_value(Shuffle kind, unsigned mask, T value, int operand, int width, Site site) {
   static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8),
                 "CUDA shuffles 32- and 64-bit numbers only");
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, &value, sizeof value);
-  bits = shuffle(kind, mask, bits, operand, width, site);
-  std::memcpy(&value, &bits, sizeof value);
-  return value;
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const std::uint64_t bits = shuffle(kind, mask, std::bit_cast<Bits>(value), operand, width, site);
+  return std::bit_cast<T>(static_cast<Bits>(bits));
 }
 
+// An argument as the bytes that go to the GPU.
+struct Argument {
+  const void* bytes;
+  std::size_t size;
+  bool is_pointer, is_struct;
+};
 struct Launch {
   const char* name;
   const void* kernel;
   dim3 grid, block;
   std::size_t shared_bytes;
-  void (*run_thread)(const void* arguments);
-  const void* arguments;
-  const void* const* pointers;  // those of the arguments that are pointers
-  int pointer_count;
+  cudaStream_t stream;
+  void (*run_thread)(const void* call);
+  const void* call;
+  const Argument* arguments;
+  int argument_count;
 };
 // Runs all threads; what goes wrong is found by cudaGetLastError().
 void launch(const Launch& launch);
 
+template <class T>
+Argument argument_of(T& value) {
+#if defined(__GNUC__) && !defined(__clang__)
+  // What is left in a struct's gaps is no pointer of its own.
+  if constexpr (std::is_class_v<T>) __builtin_clear_padding(&value);
+  constexpr bool kReadable = std::is_class_v<T>;
+#else
+  constexpr bool kReadable = false;
+#endif
+  return {&value, sizeof value, std::is_pointer_v<T>, kReadable};
+}
+
 template <class... Params>
 void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block,
-            std::size_t shared_bytes, const std::type_identity_t<Params>&... args) {
+            std::size_t shared_bytes, cudaStream_t stream,
+            const std::type_identity_t<Params>&... args) {
   static_assert((std::is_trivially_copyable_v<Params> && ...), "arguments go to the GPU as bytes");
   struct Call {
     void (*kernel)(Params...);
     std::tuple<Params...> args;
   };
-  const Call call{kernel, {args...}};
-  const void* pointers[sizeof...(Params) + 1] = {};
-  int pointer_count = 0;
-  const auto note = [&](const auto& arg) {
-    if constexpr (std::is_pointer_v<std::decay_t<decltype(arg)>>) pointers[pointer_count++] = arg;
-  };
-  (note(args), ...);
-  launch(Launch{name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes,
-                [](const void* arguments) {
-                  const Call& call = *static_cast<const Call*>(arguments);
+  Call call{kernel, {args...}};
+  const auto arguments = std::apply(
+      [](auto&... copies) {
+        return std::array<Argument, sizeof...(Params)>{argument_of(copies)...};
+      },
+      call.args);
+  launch(Launch{name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
+                [](const void* erased) {
+                  const Call& call = *static_cast<const Call*>(erased);
                   std::apply(call.kernel, call.args);
                 },
-                &call, pointers, pointer_count});
+                &call, arguments.data(), static_cast<int>(arguments.size())});
 }
 
 }  // namespace crocuta::emulation

@@ -138,7 +138,7 @@ void Engine::run_thread(int thread) {
   current_->thread = thread;
   threadIdx = index_of(thread);
   try {
-    launch_->run_thread(launch_->arguments);
+    launch_->run_thread(launch_->call);
   } catch (const Abandoned&) {
     return;
   } catch (const std::exception& error) {

@@ -1,9 +1,14 @@
 // From a launch to the engine: what the runtime checks before, and what is looked at after.
+#include <sys/mman.h>
+
+#include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <string>
 
+#include "kernels/emulation/asan.h"
 #include "kernels/emulation/calls.h"
 #include "kernels/emulation/engine.h"
 #include "kernels/emulation/limits.h"
@@ -59,10 +64,35 @@ bool acceptable(const Launch& launch) {
   return true;
 }
 
+// Whether a pointer into this page could be followed. Numbers in a struct may look like pointers,
+// but hardly ever like one to memory there is.
+bool is_mapped(std::uintptr_t address) {
+  constexpr std::uintptr_t kPage = 4096;
+  return msync(reinterpret_cast<void*>(address / kPage * kPage), kPage, MS_ASYNC) == 0;
+}
+
+// Calls visit(pointer, which) for each argument that is a pointer, and each word of a struct that
+// is likely to be one, until it returns true.
+template <class Visit>
+void for_each_pointer(const Launch& launch, Visit visit) {
+  for (int i = 0; i < launch.argument_count; ++i) {
+    const Argument& argument = launch.arguments[i];
+    if (!argument.is_pointer && !argument.is_struct) continue;
+    for (std::size_t at = 0; at + sizeof(void*) <= argument.size; at += sizeof(void*)) {
+      std::uintptr_t address = 0;
+      std::memcpy(&address, static_cast<const char*>(argument.bytes) + at, sizeof address);
+      // Above sizes and below what a user's addresses end with.
+      if (argument.is_struct && (address >> 32 == 0 || address >> 47 != 0)) continue;
+      const void* pointer = reinterpret_cast<const void*>(address);
+      const MemoryRange range = find_memory(pointer);
+      if (argument.is_struct && range.kind == MemoryKind::other && !is_mapped(address)) continue;
+      if (pointer != nullptr && visit(pointer, range, "argument " + std::to_string(i + 1))) return;
+    }
+  }
+}
+
 // A GPU can reach its own memory and pinned host memory only.
-std::string pointer_problem(const void* pointer) {
-  if (pointer == nullptr) return "";
-  const MemoryRange range = find_memory(pointer);
+std::string pointer_problem(const MemoryRange& range) {
   if (range.kind == MemoryKind::other) return "points to host memory";
   if (range.begin == nullptr) return "points to device memory that is in no block in use";
   if (range.kind == MemoryKind::device && range.device != current_device_of_thread()) {
@@ -73,28 +103,31 @@ std::string pointer_problem(const void* pointer) {
 }
 
 std::string pointer_problems(const Launch& launch) {
-  for (int i = 0; i < launch.pointer_count; ++i) {
-    if (const std::string problem = pointer_problem(launch.pointers[i]); !problem.empty()) {
-      char address[32];
-      std::snprintf(address, sizeof address, "%p", launch.pointers[i]);
-      return std::string("kernel '") + launch.name + "': its pointer argument " +
-             std::to_string(i + 1) + ", " + address + ", " + problem;
-    }
-  }
-  return "";
+  std::string text;
+  for_each_pointer(launch, [&](const void* pointer, const MemoryRange& range,
+                               const std::string& which) {
+    const std::string problem = pointer_problem(range);
+    if (problem.empty()) return false;
+    char address[32];
+    std::snprintf(address, sizeof address, "%p", pointer);
+    text = std::string("kernel '") + launch.name + "': " + which + ", " + address + ", " + problem;
+    return true;
+  });
+  return text;
 }
 
 // Only the blocks that were given to the kernel are looked at, since all of them would take long.
 std::string redzone_problems(const Launch& launch) {
-  for (int i = 0; i < launch.pointer_count; ++i) {
-    const MemoryRange range = find_memory(launch.pointers[i]);
-    if (range.kind != MemoryKind::device) continue;
-    if (const std::string damage = damaged_redzone_of(range.begin); !damage.empty()) {
-      return std::string("after kernel '") + launch.name + "': " + damage +
-             ", that of its pointer argument " + std::to_string(i + 1);
-    }
-  }
-  return "";
+  std::string text;
+  if (kAddressSanitizer) return text;
+  for_each_pointer(launch, [&](const void*, const MemoryRange& range, const std::string& which) {
+    if (range.kind != MemoryKind::device) return false;
+    const std::string damage = damaged_redzone_of(range.begin);
+    if (damage.empty()) return false;
+    text = std::string("after kernel '") + launch.name + "': " + damage + ", that of " + which;
+    return true;
+  });
+  return text;
 }
 
 }  // namespace
@@ -104,6 +137,10 @@ void launch(const Launch& launch) {
   if (call_fails(launch.name)) {
     set_error(cudaErrorLaunchOutOfResources,
               std::string("kernel '") + launch.name + "' was made to fail");
+    return;
+  }
+  if (!valid_stream(launch.stream)) {
+    set_error(cudaErrorInvalidResourceHandle);
     return;
   }
   if (!acceptable(launch) || fault_pending()) return;

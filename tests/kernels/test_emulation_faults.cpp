@@ -100,6 +100,14 @@ __global__ void shared_overflow_kernel(int* y) {
 __global__ void write_at_kernel(int* y, int i) {
   y[i] = 1;
 }
+struct Body {
+  int i;
+  int* y;
+  bool flag;
+};
+__global__ void write_body_kernel(Body body) {
+  body.y[body.i] = 1;
+}
 __global__ void read_at_kernel(float* y, const float* x, int i) {
   y[0] = x[i];
 }
@@ -237,6 +245,37 @@ TEST_CASE("a pointer to host memory is not an argument for a kernel, but one to 
     freed = y.data();
   }
   CHECK_THAT(write(freed, 0), ContainsSubstring("device memory that is in no block in use"));
+}
+
+TEST_CASE("pointers in a struct are looked at like others") {
+  std::vector<int> host(8);
+  const DeviceVector<int> y(8);
+  const auto write = [](int* y, int i) {
+    return error_of([&] {
+      launch("test", write_body_kernel, LaunchConfig{}, nullptr, Body{i, y, true});
+    });
+  };
+  CHECK(write(y.data(), 7).empty());
+  CHECK_THAT(write(host.data(), 0), ContainsSubstring("points to host memory"));
+  if (!emulation::kAddressSanitizer) {
+    int* block = nullptr;
+    REQUIRE(cudaMalloc(&block, 8 * sizeof(int)) == cudaSuccess);
+    CHECK_THAT(write(block, 8), ContainsSubstring("past the end of a block of 32 bytes"));
+    CHECK(cudaFree(block) == cudaErrorIllegalAddress);
+    cudaGetLastError();
+  }
+}
+
+TEST_CASE("a launch on a stream that is gone is an error") {
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);
+  const DeviceVector<int> y(64);
+  const auto run = [&] {
+    return error_of([&] { launch("test", nothing_kernel, LaunchConfig{}, stream, y.data()); });
+  };
+  CHECK(run().empty());
+  REQUIRE(cudaStreamDestroy(stream) == cudaSuccess);
+  CHECK_THAT(run(), ContainsSubstring("(cudaErrorInvalidResourceHandle)"));
 }
 
 TEST_CASE("a write outside a block of device memory is noticed") {
