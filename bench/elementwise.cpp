@@ -33,11 +33,8 @@ struct Memory {
 
   Memory() {
     for (std::int64_t i = 0; i < kRows; ++i) ids.push_back(i * i * 7 % kColumns);
-    const auto bytes = [](std::int64_t n) {
-      return std::vector<char>(static_cast<std::size_t>(n));
-    };
-    layer_norm = bytes(layer_norm_backward_workspace_bytes<float>(kRows, kColumns));
-    embedding = bytes(embedding_backward_workspace_bytes(kRows, kColumns));
+    layer_norm.resize(layer_norm_backward_workspace_bytes<Cpu, float>(kRows, kColumns));
+    embedding.resize(embedding_backward_workspace_bytes<Cpu>(kRows, 1, kColumns));
   }
 };
 

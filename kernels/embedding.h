@@ -1,6 +1,7 @@
 // Table lookup by id.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 
 #include "kernels/types.h"
@@ -18,15 +19,15 @@ template <class Device, class T>
 void embedding_forward(std::int64_t n, std::int64_t dim, const std::int64_t* ids, const T* table,
                        T* y, Stream stream);
 
-// Bytes of `workspace` for embedding_backward.
-inline std::int64_t embedding_backward_workspace_bytes(std::int64_t n, std::int64_t vocabulary) {
-  return (n + vocabulary + 1) * static_cast<std::int64_t>(sizeof(std::int64_t));
-}
 // dtable[v, :] = the sum of dy[i, :] over the positions i with ids[i] == v, in order of position.
-// dy [n, dim], dtable [vocabulary, dim].
+// dy [n, dim], dtable [vocabulary, dim]; `workspace` is aligned to 64.
 template <class Device, class T>
 void embedding_backward(std::int64_t n, std::int64_t dim, std::int64_t vocabulary,
                         const std::int64_t* ids, const T* dy, T* dtable, void* workspace,
                         Stream stream);
+// Bytes of scratch memory that it needs.
+template <class Device>
+std::size_t embedding_backward_workspace_bytes(std::int64_t n, std::int64_t dim,
+                                               std::int64_t vocabulary);
 
 }  // namespace crocuta::kernels

@@ -122,5 +122,9 @@ template <class T>
 using accumulator_t =
     std::conditional_t<std::is_same_v<T, bfloat16> || std::is_same_v<T, float16>, float, T>;
 
+// The type in which partial sums of A are added up.
+template <class A>
+using total_t = std::conditional_t<std::is_floating_point_v<A>, double, A>;
+
 }  // namespace kernels
 }  // namespace crocuta

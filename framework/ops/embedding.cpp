@@ -3,6 +3,7 @@
 #include "framework/dispatch.h"
 #include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/workspace.h"
 
 namespace crocuta {
 namespace {
@@ -62,20 +63,21 @@ Tensor embedding(const Tensor& ids, const Tensor& table) {
                                           rows.data<T>(), y.data<T>(),
                                           current_stream(table.device()));
   });
-  return record("embedding", std::move(y), {table},
-                [ids = saved("ids", list), vocabulary, dim](const Tensor& dy) -> Grads {
-                  const Tensor& list = ids;
-                  Tensor dtable = empty({vocabulary, dim}, dy.options());
-                  const std::int64_t workspace_bytes =
-                      kernels::embedding_backward_workspace_bytes(list.numel(), vocabulary);
-                  const Tensor workspace = empty({(workspace_bytes + 7) / 8}, list.options());
-                  dispatch("embedding", dy, [&]<class Device, class T>() {
-                    kernels::embedding_backward<Device, T>(
-                        list.numel(), dim, vocabulary, list.data<std::int64_t>(), dy.data<T>(),
-                        dtable.data<T>(), workspace.raw_data(), current_stream(dy.device()));
-                  });
-                  return {dtable};
-                });
+  return record(
+      "embedding", std::move(y), {table},
+      [ids = saved("ids", list), vocabulary, dim](const Tensor& dy) -> Grads {
+        const Tensor& list = ids;
+        Tensor dtable = empty({vocabulary, dim}, dy.options());
+        dispatch("embedding", dy, [&]<class Device, class T>() {
+          const Tensor scratch = workspace(
+              kernels::embedding_backward_workspace_bytes<Device>(list.numel(), dim, vocabulary),
+              dy.device());
+          kernels::embedding_backward<Device, T>(
+              list.numel(), dim, vocabulary, list.data<std::int64_t>(), dy.data<T>(),
+              dtable.data<T>(), scratch.raw_data(), current_stream(dy.device()));
+        });
+        return {dtable};
+      });
 }
 
 }  // namespace crocuta

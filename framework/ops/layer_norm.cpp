@@ -3,15 +3,9 @@
 #include "framework/dispatch.h"
 #include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/workspace.h"
 
 namespace crocuta {
-namespace {
-
-Tensor bytes(std::int64_t count, Device device) {
-  return empty({(count + 7) / 8}, {DType::int64, device});
-}
-
-}  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   const Rows rows = rows_of("layer_norm", x);
@@ -46,12 +40,13 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
         Tensor dweight = empty({rows.size}, dy.options()), dbias = empty({rows.size}, dy.options());
         dispatch("layer_norm", dy, [&]<class Device, class T>() {
           using A = kernels::accumulator_t<T>;
-          const Tensor workspace = bytes(
-              kernels::layer_norm_backward_workspace_bytes<T>(rows.count, rows.size), dy.device());
+          const Tensor scratch = workspace(
+              kernels::layer_norm_backward_workspace_bytes<Device, T>(rows.count, rows.size),
+              dy.device());
           kernels::layer_norm_backward<Device, T>(
               rows.count, rows.size, input.data<T>(), scale.data<T>(), mean.data<A>(),
               rstd.data<A>(), dy.data<T>(), dx.data<T>(), dweight.data<T>(), dbias.data<T>(),
-              workspace.raw_data(), current_stream(dy.device()));
+              scratch.raw_data(), current_stream(dy.device()));
         });
         return {dx, dweight, dbias};
       });

@@ -68,8 +68,16 @@ void embedding_backward(std::int64_t n, std::int64_t dim, std::int64_t vocabular
   });
 }
 
+template <class Device>
+std::size_t embedding_backward_workspace_bytes(std::int64_t n, std::int64_t,
+                                               std::int64_t vocabulary) {
+  return static_cast<std::size_t>(n + vocabulary + 1) * sizeof(std::int64_t);
+}
+
 template void check_ids<Cpu>(std::int64_t, const std::int64_t*, std::int64_t,
                              std::optional<std::int64_t>, std::int64_t*, Stream);
+template std::size_t embedding_backward_workspace_bytes<Cpu>(std::int64_t, std::int64_t,
+                                                             std::int64_t);
 #define CROCUTA_INSTANTIATE(T)                                                             \
   template void embedding_forward<Cpu, T>(std::int64_t, std::int64_t, const std::int64_t*, \
                                           const T*, T*, Stream);                           \

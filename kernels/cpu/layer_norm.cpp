@@ -37,6 +37,12 @@ void layer_norm_forward(std::int64_t rows, std::int64_t n, double eps, const T* 
 
 namespace {
 
+// Rows are taken in slices of this many; each slice sums dweight and dbias for itself.
+constexpr std::int64_t kSlice = 128;
+std::int64_t slices_of(std::int64_t rows) {
+  return (rows + kSlice - 1) / kSlice;
+}
+
 // dx of one row; adds the row's dweight and dbias to the slice's.
 template <class T, class A>
 void backward_row(std::int64_t n, const T* x, const T* weight, A mean, A rstd, const T* dy, T* dx,
@@ -63,15 +69,15 @@ void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T*
                          const accumulator_t<T>* mean, const accumulator_t<T>* rstd, const T* dy,
                          T* dx, T* dweight, T* dbias, void* workspace, Stream) {
   using A = accumulator_t<T>;
-  const std::int64_t slices = (rows + kLayerNormSlice - 1) / kLayerNormSlice;
+  const std::int64_t slices = slices_of(rows);
   A* partials = static_cast<A*>(workspace);  // [slices, 2, n]: dweight, dbias
   parallel_for(slices, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t slice = begin; slice < end; ++slice) {
       A* dw = partials + slice * 2 * n;
       A* db = dw + n;
       std::fill(dw, dw + 2 * n, A(0));
-      const std::int64_t last = std::min(rows, (slice + 1) * kLayerNormSlice);
-      for (std::int64_t row = slice * kLayerNormSlice; row < last; ++row) {
+      const std::int64_t last = std::min(rows, (slice + 1) * kSlice);
+      for (std::int64_t row = slice * kSlice; row < last; ++row) {
         backward_row(n, x + row * n, weight, mean[row], rstd[row], dy + row * n, dx + row * n, dw,
                      db);
       }
@@ -91,13 +97,19 @@ void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T*
   });
 }
 
+template <class Device, class T>
+std::size_t layer_norm_backward_workspace_bytes(std::int64_t rows, std::int64_t n) {
+  return static_cast<std::size_t>(slices_of(rows) * 2 * n) * sizeof(accumulator_t<T>);
+}
+
 #define CROCUTA_INSTANTIATE(T)                                                                     \
   template void layer_norm_forward<Cpu, T>(std::int64_t, std::int64_t, double, const T*, const T*, \
                                            const T*, T*, accumulator_t<T>*, accumulator_t<T>*,     \
                                            Stream);                                                \
   template void layer_norm_backward<Cpu, T>(std::int64_t, std::int64_t, const T*, const T*,        \
                                             const accumulator_t<T>*, const accumulator_t<T>*,      \
-                                            const T*, T*, T*, T*, void*, Stream);
+                                            const T*, T*, T*, T*, void*, Stream);                  \
+  template std::size_t layer_norm_backward_workspace_bytes<Cpu, T>(std::int64_t, std::int64_t);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)

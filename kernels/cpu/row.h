@@ -14,10 +14,6 @@ inline std::int64_t rows_per_task(std::int64_t n) {
   return std::max<std::int64_t>(1, kElementsPerTask / std::max<std::int64_t>(n, 1));
 }
 
-// The type in which partial sums of A are added up.
-template <class A>
-using total_t = std::conditional_t<std::is_floating_point_v<A>, double, A>;
-
 // The sum of term(i), i < n, each of type A: side by side in lanes within short blocks, blocks in
 // double, so that the error hardly grows with n. The lanes are spelled out, since a reduction that
 // the compiler vectorises may be ordered differently in each copy it makes of the loop.
