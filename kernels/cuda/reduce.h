@@ -5,12 +5,18 @@
 
 namespace crocuta::kernels {
 
-// op(a, b) over the 32 lanes, all of which take part and get the result; op commutes.
+// The value of the lane whose number differs in the bits of `lanes`. A type of several words has an
+// overload of its own.
+template <class A>
+__device__ inline A shuffle_xor(A value, int lanes) {
+  return __shfl_xor_sync(0xffffffffu, value, lanes);
+}
+
+// op(a, b) over neighbouring lanes, a power of two of them, each of which gets the result; op
+// commutes. All 32 lanes take part.
 template <class A, class Op>
-__device__ inline A warp_reduce(A value, Op op) {
-  for (int lane = kWarpThreads / 2; lane > 0; lane /= 2) {
-    value = op(value, __shfl_xor_sync(0xffffffffu, value, lane));
-  }
+__device__ inline A warp_reduce(A value, Op op, int lanes = kWarpThreads) {
+  for (int half = lanes / 2; half > 0; half /= 2) value = op(value, shuffle_xor(value, half));
   return value;
 }
 
@@ -35,6 +41,14 @@ struct Plus {
     return a + b;
   }
 };
+// Of a and b the larger, of which NaN is never a.
+struct Larger {
+  template <class A>
+  __device__ A operator()(A a, A b) const {
+    return b > a ? b : a;
+  }
+};
+
 template <class A>
 __device__ inline A block_sum(A value) {
   return block_reduce(value, A(0), Plus{});

@@ -41,4 +41,35 @@ inline bool is_aligned(const void* p, std::uintptr_t bytes) {
   return (reinterpret_cast<std::uintptr_t>(p) & (bytes - 1)) == 0;
 }
 
+// True if all operands allow 16-byte accesses.
+template <class... T>
+bool vectors_aligned(const T*... operands) {
+  return (is_aligned(operands, 16) && ...);
+}
+
+// The same N elements whether `p` is aligned to N elements or not.
+template <int N, class T>
+__device__ inline Vector<T, N> load_group(const T* p, bool aligned) {
+  if constexpr (N > 1) {
+    if (!aligned) {
+      Vector<T, N> group;
+#pragma unroll
+      for (int j = 0; j < N; ++j) group[j] = p[j];
+      return group;
+    }
+  }
+  return load_vector<N>(p);
+}
+template <int N, class T>
+__device__ inline void store_group(T* p, const Vector<T, N>& group, bool aligned) {
+  if constexpr (N > 1) {
+    if (!aligned) {
+#pragma unroll
+      for (int j = 0; j < N; ++j) p[j] = group[j];
+      return;
+    }
+  }
+  store_vector(p, group);
+}
+
 }  // namespace crocuta::kernels
