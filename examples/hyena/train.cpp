@@ -6,6 +6,7 @@
 
 #include "distributed/init.h"
 #include "distributed/threads.h"
+#include "examples/hyena/check_causal.h"
 #include "examples/hyena/run_plan.h"
 #include "examples/hyena/session.h"
 #include "examples/hyena/signals.h"
@@ -56,6 +57,12 @@ struct Shortcut {
 struct Invocation {
   Config config;
   std::optional<std::string> resume;
+  bool check_causal = false;
+
+  // What to do, on each rank: train, or look for a model that looks ahead.
+  int run(const ProcessGroup& world, const RunPlan& plan) const {
+    return check_causal ? run_causality_check(world, plan) : run_session(world, plan);
+  }
 };
 
 // Nothing if the call was answered by --help or --version.
@@ -85,9 +92,11 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   cli.optional_value("--resume", resume, "[DIR]", "Continue the run in DIR, or the latest one");
   cli.flag("--check-collectives", check_collectives,
            "Compare all ranks' calls before each collective");
+  Invocation call;
+  cli.flag("--check-causal", call.check_causal,
+           "Do not train: show that later tokens change no earlier output or gradient");
   if (!cli.parse(argc, argv)) return {};
 
-  Invocation call;
   if (cli.given("--config")) call.config = Config::load(config_file);
   for (const std::string& assignment : sets) call.config.set(assignment);
   if (!data.empty()) {
@@ -125,7 +134,7 @@ int train_in_processes(const Invocation& call, const ProcessGroup& world) {
   if (plan.options.threads > 0) {
     kernels::set_thread_count(static_cast<int>(plan.options.threads));
   }
-  return run_session(world, plan);
+  return call.run(world, plan);
 }
 
 int train_in_threads(const Invocation& call) {
@@ -134,7 +143,7 @@ int train_in_threads(const Invocation& call) {
   if (plan.options.threads > 0) {
     kernels::set_thread_count(static_cast<int>(plan.options.threads));
   }
-  if (ranks == 1) return run_session(ProcessGroup(), plan);
+  if (ranks == 1) return call.run(ProcessGroup(), plan);
   RankThreadOptions options;
   static_cast<CommOptions&>(options) = comm_options(plan.options);
   options.on_stuck = [](const std::string& failure) {
@@ -146,7 +155,7 @@ int train_in_threads(const Invocation& call) {
   run_ranks(
       ranks,
       [&](const ProcessGroup& world) {
-        const int mine = run_session(world, plan);
+        const int mine = call.run(world, plan);
         if (world.rank() == 0) status = mine;
       },
       options);
