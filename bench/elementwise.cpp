@@ -29,10 +29,11 @@ struct Memory {
   bench::Buffer weight{kColumns}, bias{kColumns}, dweight{kColumns}, dbias{kColumns};
   bench::Buffer mean{kRows}, rstd{kRows};
   std::vector<std::int64_t> ids;
-  std::vector<char> layer_norm, embedding;  // workspaces
+  std::vector<char> sum, layer_norm, embedding;  // workspaces
 
   Memory() {
     for (std::int64_t i = 0; i < kRows; ++i) ids.push_back(i * i * 7 % kColumns);
+    sum.resize(sum_workspace_bytes<Cpu, float>(1, kElements, 1));
     layer_norm.resize(layer_norm_backward_workspace_bytes<Cpu, float>(kRows, kColumns));
     embedding.resize(embedding_backward_workspace_bytes<Cpu>(kRows, 1, kColumns));
   }
@@ -62,7 +63,10 @@ std::vector<bench::Candidate> candidates(Memory& m) {
       backward("silu backward", m, SiluBackward{}),
       forward("gelu", m, Gelu{}),
       backward("gelu backward", m, GeluBackward{}),
-      {"sum", [&m] { sum<Cpu, float>(1, kElements, 1, m.x.data(), m.mean.data(), nullptr); }},
+      {"sum",
+       [&m] {
+         sum<Cpu, float>(1, kElements, 1, m.x.data(), m.mean.data(), m.sum.data(), nullptr);
+       }},
       {"dropout",
        [&m] {
          dropout<Cpu, float>({.rows = kElements, .global_rows = kElements}, 1, 2, 1u << 30, 1.5,
