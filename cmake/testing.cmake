@@ -1,4 +1,9 @@
 # How tests are declared: one program and one ctest entry per test file.
+set(default_device cpu)
+if(CROCUTA_CUDA)
+  set(default_device cuda)
+endif()
+set(CROCUTA_TEST_DEVICE ${default_device} CACHE STRING "Where tests put tensors: cpu, or cuda")
 add_library(crocuta_test_main OBJECT ${PROJECT_SOURCE_DIR}/tests/support/main.cpp)
 target_link_libraries(crocuta_test_main PUBLIC crocuta_framework Catch2::Catch2)
 # Oracles need not be fast, and compile in half the time.
@@ -40,7 +45,8 @@ endfunction()
 
 # Gives every test of the calling folder its time limit and environment; call it last.
 function(crocuta_finish_tests)
-  set(environment OMP_WAIT_POLICY=passive)  # idle threads leave the cores to tests beside
+  set(environment OMP_WAIT_POLICY=passive  # idle threads leave the cores to tests beside
+                  CROCUTA_TEST_DEVICE=${CROCUTA_TEST_DEVICE})
   set(timeout 300)
   if(CROCUTA_SANITIZE)
     set(timeout 900)
@@ -51,7 +57,7 @@ function(crocuta_finish_tests)
   if(CROCUTA_CUDA STREQUAL "emulated")
     # Nothing is cached, so that the emulation watches each block's bounds and hands out new ones
     # full of NaN.
-    list(APPEND environment CROCUTA_TEST_DEVICE=cuda CROCUTA_CUDA_CACHE=0)
+    list(APPEND environment CROCUTA_CUDA_CACHE=0)
   endif()
   # A failed allocation must reach our own code, which turns it into OutOfMemory.
   set(asan "allocator_may_return_null=1:check_initialization_order=1:strict_string_checks=1")

@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and trains the Hyena language model; all arguments go to
-# train_hyena (try --help). Relative paths start where you are.
+# train_hyena (try --help). Relative paths start where you are. With an NVIDIA GPU and nvcc it builds
+# for both and trains on the GPU; otherwise for the CPU alone.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/scripts/quietly.sh"
-build=$root/build/cpu
+preset=cpu
+if nvidia-smi --list-gpus 2>/dev/null | grep -q '^GPU' &&
+  { command -v nvcc || [[ -x /usr/local/cuda/bin/nvcc ]]; } >/dev/null; then
+  preset=cuda
+fi
+build=$root/build/$preset
 
 "$root/scripts/deps.sh"
 
@@ -12,7 +18,7 @@ build=$root/build/cpu
 options=()
 [[ -f $build/build.ninja ]] || options=(-DCROCUTA_TESTS=OFF)
 [[ -x $build/bin/train_hyena ]] || echo "train.sh: building, once; this takes one to three minutes"
-(cd "$root" && quietly cmake --preset cpu "${options[@]}")
+(cd "$root" && quietly cmake --preset "$preset" "${options[@]}")
 quietly cmake --build "$build" --parallel "$(nproc)" --target train_hyena generate_hyena
 
 exec "$build/bin/train_hyena" "$@"

@@ -8,6 +8,7 @@
 #define CATCH_CONFIG_RUNNER
 #endif
 #include "framework/device.h"
+#include "framework/error.h"
 #include "tests/support/catch.h"
 
 #if __has_include(<catch2/catch_test_macros.hpp>)
@@ -85,6 +86,11 @@ bool is_reporting_rank() {
   return true;
 }
 
+bool requires_gpu() {
+  const char* value = std::getenv("CROCUTA_REQUIRE_GPU");
+  return value && std::string_view(value) == "1";
+}
+
 CATCH_REGISTER_LISTENER(CountCases)
 
 }  // namespace
@@ -92,8 +98,7 @@ CATCH_REGISTER_LISTENER(CountCases)
 namespace crocuta::test {
 
 void note_skip(const std::string& reason) {
-  const char* require_gpu = std::getenv("CROCUTA_REQUIRE_GPU");
-  if (require_gpu && std::string_view(require_gpu) == "1" && reason.starts_with("no GPU")) {
+  if (requires_gpu() && reason.starts_with("no GPU")) {
     FAIL("CROCUTA_REQUIRE_GPU=1, but this test would be skipped: " << reason);
   }
   account.reasons.push_back(reason);
@@ -104,8 +109,13 @@ void note_skip(const std::string& reason) {
 int main(int argc, char** argv) {
   // The device that tensors and layers of the tests go to which name none.
   const char* device = std::getenv("CROCUTA_TEST_DEVICE");
-  crocuta::set_default_device(
-      crocuta::parse_device(device ? device : "cpu", "CROCUTA_TEST_DEVICE"));
+  try {
+    crocuta::set_default_device(
+        crocuta::parse_device(device ? device : "cpu", "CROCUTA_TEST_DEVICE"));
+  } catch (const crocuta::DeviceError& error) {
+    std::cout << "skipped: no GPU for the tests: " << error.what() << std::endl;
+    return requires_gpu() ? 1 : kAllSkipped;
+  }
   const int result = Catch::Session().run(argc, argv);
   if (!account.run_started) return result;  // --help, --list-tests, a bad flag
   if (is_reporting_rank()) {
