@@ -1,7 +1,9 @@
 // Kernels that work row by row: softmax, layer_norm, cross_entropy, max.
+#include "kernels/copy.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/layer_norm.h"
 #include "kernels/max.h"
+#include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "tests/kernels/cuda_comparison.h"
 
@@ -211,4 +213,37 @@ TEST_CASE("NaN and infinities come out of rows on a GPU as on a CPU") {
       compare(0, [&]<class Device>(Device, int offset) { return max<Device, T>(s, x, offset); });
     }
   });
+}
+
+TEST_CASE("rows beyond 2^31 elements are worked on by a GPU") {
+#if defined(CROCUTA_CUDA_EMULATED)
+  SKIP_TEST("no GPU: emulating 2^31 elements would take minutes");
+#else
+  if (!gpu_present()) SKIP_TEST("no GPU");
+  constexpr int64_t rows = 65600, n = 32768, last = rows * n - 3;
+  std::size_t free = 0, total = 0;
+  REQUIRE(cudaMemGetInfo(&free, &total) == cudaSuccess);
+  if (free < std::size_t{10} << 30) SKIP_TEST("less than 10 GiB of GPU memory are free");
+
+  DeviceVector<bfloat16> x(static_cast<std::size_t>(rows * n)), y(x.size()), per_row(rows);
+  DeviceVector<int64_t> indices(rows);
+  const bfloat16 largest = bfloat16(5.0f);
+  fill<Cuda, bfloat16>(rows * n, bfloat16(1.0f), x.data(), nullptr);
+  REQUIRE(cudaMemcpy(x.data() + last, &largest, 2, cudaMemcpyHostToDevice) == cudaSuccess);
+
+  max_forward<Cuda, bfloat16>(rows, n, x.data(), per_row.data(), indices.data(), nullptr);
+  CHECK(static_cast<float>(per_row.to_vector().back()) == 5);
+  CHECK(indices.to_vector().back() == n - 3);
+  CHECK(indices.to_vector()[rows - 2] == 0);
+
+  Workspace<Cuda> workspace(sum_workspace_bytes<Cuda, bfloat16>(rows, n, 1));
+  sum<Cuda, bfloat16>(rows, n, 1, x.data(), per_row.data(), workspace.data(), nullptr);
+  CHECK(static_cast<float>(per_row.to_vector().back()) == 32768);  // 32772, rounded
+
+  softmax_forward<Cuda, bfloat16>(rows, n, x.data(), y.data(), nullptr);
+  bfloat16 probability;
+  REQUIRE(cudaMemcpy(&probability, y.data() + last, 2, cudaMemcpyDeviceToHost) == cudaSuccess);
+  const double expected = std::exp(4.0) / (n - 1 + std::exp(4.0));
+  CHECK(std::fabs(static_cast<double>(static_cast<float>(probability)) / expected - 1) < 0x1p-8);
+#endif
 }
