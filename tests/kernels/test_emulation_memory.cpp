@@ -31,6 +31,7 @@ std::string last_error_text() {
 int end_of_program(const char* test_case, const char* name, const char* value) {
   return end_of_child([&] {
     setenv(name, value, 1);
+    unsetenv("CROCUTA_TEST_DEVICE");
     std::freopen("/dev/null", "w", stdout);
     execl("/proc/self/exe", "test", test_case, static_cast<char*>(nullptr));
   });
