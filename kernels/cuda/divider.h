@@ -30,6 +30,11 @@ class Divider {
     if (n > kSmall) return static_cast<std::int64_t>(upper_half(twice, magic_) >> shift_);
     return static_cast<std::int64_t>((twice * small_magic_ >> 32) >> shift_);
   }
+  // The same, faster, where n is known to be below 2^31 and the divisor to be at most that.
+  CROCUTA_HOST_DEVICE std::uint32_t divide_small(std::uint32_t n) const {
+    const std::uint64_t product = static_cast<std::uint64_t>(2 * n) * small_magic_;
+    return static_cast<std::uint32_t>(product >> 32) >> shift_;
+  }
   CROCUTA_HOST_DEVICE std::int64_t divisor() const { return divisor_; }
 
  private:
