@@ -73,30 +73,71 @@ struct ConvResults {
   std::vector<T> y, dx, dweight, dbias;
 };
 
+// Memory that kernels for Device reach, filled from a vector and read back into one.
+template <class Device, class T>
+class DeviceArray;
 template <class T>
-std::vector<T> run_forward(const ConvInputs<T>& in, bool with_bias = true) {
-  std::vector<T> y(in.x.size(), T(NAN));
-  kernels::depthwise_conv1d_forward<kernels::Cpu, T>(in.shape, in.x.data(), in.weight.data(),
-                                                     with_bias ? in.bias.data() : nullptr, y.data(),
-                                                     nullptr);
-  return y;
+class DeviceArray<kernels::Cpu, T> {
+ public:
+  explicit DeviceArray(std::vector<T> values) : values_(std::move(values)) {}
+  T* data() { return values_.data(); }
+  const std::vector<T>& to_vector() const { return values_; }
+
+ private:
+  std::vector<T> values_;
+};
+
+// The values behind `shift` others, so that they are not aligned.
+template <class Device, class T>
+class ShiftedArray {
+ public:
+  ShiftedArray(const std::vector<T>& values, std::size_t shift)
+      : shift_(shift), array_(shifted(values, shift)) {}
+  ShiftedArray(std::size_t size, std::size_t shift)
+      : ShiftedArray(std::vector<T>(size, T(NAN)), shift) {}
+  T* data() { return array_.data() + shift_; }
+  std::vector<T> to_vector() const {
+    const std::vector<T> all = array_.to_vector();
+    return {all.begin() + static_cast<std::ptrdiff_t>(shift_), all.end()};
+  }
+
+ private:
+  static std::vector<T> shifted(const std::vector<T>& values, std::size_t shift) {
+    std::vector<T> all(shift, T(NAN));
+    all.insert(all.end(), values.begin(), values.end());
+    return all;
+  }
+  std::size_t shift_;
+  DeviceArray<Device, T> array_;
+};
+
+template <class T, class Device = kernels::Cpu>
+std::vector<T> run_forward(const ConvInputs<T>& in, bool with_bias = true, std::size_t shift = 0) {
+  ShiftedArray<Device, T> x(in.x, shift), y(in.x.size(), shift);
+  ShiftedArray<Device, T> weight(in.weight, 0), bias(in.bias, 0);
+  kernels::depthwise_conv1d_forward<Device, T>(
+      in.shape, x.data(), weight.data(), with_bias ? bias.data() : nullptr, y.data(), nullptr);
+  return y.to_vector();
 }
 
 enum Wanted { kDx = 1, kDweight = 2, kDbias = 4, kAll = 7 };
 
-// The vectorised kernels, forward and backward; results that are not wanted stay NaN.
-template <class T>
-ConvResults<T> run(const ConvInputs<T>& in, bool with_bias = true, int wanted = kAll) {
-  ConvResults<T> out{run_forward(in, with_bias), std::vector<T>(in.x.size(), T(NAN)),
-                     std::vector<T>(in.weight.size(), T(NAN)),
-                     std::vector<T>(in.bias.size(), T(NAN))};
-  const auto bytes = kernels::depthwise_conv1d_workspace_bytes<kernels::Cpu, T>(in.shape);
-  std::vector<double> workspace((static_cast<std::size_t>(bytes) + 7) / 8, NAN);
-  kernels::depthwise_conv1d_backward<kernels::Cpu, T>(
-      in.shape, in.x.data(), in.weight.data(), in.dy.data(), wanted & kDx ? out.dx.data() : nullptr,
-      wanted & kDweight ? out.dweight.data() : nullptr,
-      wanted & kDbias ? out.dbias.data() : nullptr, workspace.data(), nullptr);
-  return out;
+// The kernels for Device, forward and backward; results that are not wanted stay NaN. x, y and
+// their gradients lie `shift` elements past a boundary.
+template <class T, class Device = kernels::Cpu>
+ConvResults<T> run(const ConvInputs<T>& in, bool with_bias = true, int wanted = kAll,
+                   std::size_t shift = 0) {
+  ShiftedArray<Device, T> x(in.x, shift), dy(in.dy, shift), dx(in.x.size(), shift);
+  ShiftedArray<Device, T> weight(in.weight, 0), dweight(in.weight.size(), 0);
+  ShiftedArray<Device, T> dbias(in.bias.size(), 0);
+  const auto bytes = kernels::depthwise_conv1d_workspace_bytes<Device, T>(in.shape);
+  ShiftedArray<Device, double> workspace((static_cast<std::size_t>(bytes) + 7) / 8, 0);
+  kernels::depthwise_conv1d_backward<Device, T>(
+      in.shape, x.data(), weight.data(), dy.data(), wanted & kDx ? dx.data() : nullptr,
+      wanted & kDweight ? dweight.data() : nullptr, wanted & kDbias ? dbias.data() : nullptr,
+      workspace.data(), nullptr);
+  return {run_forward<T, Device>(in, with_bias, shift), dx.to_vector(), dweight.to_vector(),
+          dbias.to_vector()};
 }
 
 // The plain loops of the library.
@@ -171,8 +212,8 @@ inline DepthwiseConv1dShape random_shape(std::mt19937_64& random, std::int64_t t
   s.kernel_size = draw(1, draw(0, 2) ? 12 : taps);
   s.length = draw(0, 19) == 0 ? 0 : draw(1, draw(0, 2) ? 40 : length);
   s.left_padding = draw(0, 1) ? s.kernel_size - 1 : (s.kernel_size - 1) / 2;
-  s.group_dim = draw(1, 3);
-  s.groups = draw(1, 4);
+  s.group_dim = draw(1, draw(0, 3) ? 3 : 6);
+  s.groups = draw(1, draw(0, 3) ? 4 : 8);
   const std::int64_t channels = s.groups * s.group_dim;
   s.channels = draw(1, channels);
   s.channel_offset = draw(0, channels - s.channels);

@@ -1,7 +1,7 @@
 // The values that the depthwise convolution kernels compute.
 #include <cstdlib>
 
-#include "tests/kernels/depthwise_conv1d_case.h"
+#include "tests/kernels/depthwise_conv1d_checks.h"
 #include "tests/support/catch.h"
 
 namespace crocuta::test {
@@ -13,58 +13,10 @@ int case_count() {
   return wanted ? std::atoi(wanted) : 2000;
 }
 
-// Every element within abs(y - y*) <= u_out abs(y*) + (depth + 2) u_acc sum(abs(terms)) + half the
-// smallest subnormal, where at most `deepest` additions lie between a term and the result.
-template <class T>
-void check_bound(const char* what, const std::vector<T>& got, const std::vector<Sum<T>>& want,
-                 std::int64_t deepest) {
-  const Exact<T> u_out = unit_roundoff<T>(), u_acc = unit_roundoff<kernels::accumulator_t<T>>();
-  REQUIRE(got.size() == want.size());
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const auto depth = static_cast<Exact<T>>(std::min(want[i].terms, deepest) + 2);
-    const Exact<T> bound =
-        u_out * std::fabs(want[i].value) + depth * u_acc * want[i].magnitude + half_smallest<T>();
-    const Exact<T> error = std::fabs(exact(got[i]) - want[i].value);
-    if (error <= bound) continue;  // false for NaN
-    FAIL(what << "[" << i << "] = " << exact(got[i]) << ", expected " << want[i].value << " within "
-              << bound);
-  }
-}
-
-template <class T>
-void check_random_case(std::uint64_t seed) {
-  std::mt19937_64 random(seed);
-  const DepthwiseConv1dShape shape = random_shape(random, 129, 600);
-  const bool with_bias = random() % 2 == 0;
-  std::normal_distribution<double> normal;
-  const ConvInputs<T> in(shape, [&] { return normal(random); });
-  INFO("seed " << seed << ", " << sizeof(T) << " bytes: " << describe(shape));
-  const ConvResults<T> out = run(in, with_bias);
-  const ConvOracle<T> oracle(in, with_bias);
-  check_bound("y", out.y, oracle.y, shape.kernel_size + 1);
-  check_bound("dx", out.dx, oracle.dx, shape.kernel_size);
-  // The documented tree: at least four lanes share a block of 2,048 samples (the last may take a
-  // few more); lanes, blocks, batches and channels are added in double.
-  const std::int64_t depth = 2048 / 4 + 8 + shape.batch * shape.group_dim;
-  check_bound("dweight", out.dweight, oracle.dweight, depth);
-  check_bound("dbias", out.dbias, oracle.dbias, depth);
-}
-
-// Sums of small integers are exact in every order, so that only the last rounding is left.
-template <class T>
-void check_integers(const ConvInputs<T>& in) {
-  INFO(sizeof(T) << " bytes: " << describe(in.shape));
-  const ConvOracle<T> oracle(in);
-  const auto same = [](const std::vector<T>& got, const std::vector<Sum<T>>& want) {
-    return std::equal(got.begin(), got.end(), want.begin(), want.end(),
-                      [](T a, const Sum<T>& b) { return exact(a) == exact(rounded<T>(b.value)); });
-  };
-  for (const ConvResults<T>& out : {run(in), run_reference(in)}) {
-    REQUIRE(same(out.y, oracle.y));
-    REQUIRE(same(out.dx, oracle.dx));
-    REQUIRE(same(out.dweight, oracle.dweight));
-    REQUIRE(same(out.dbias, oracle.dbias));
-  }
+// The documented tree: at least four lanes share a block of 2,048 samples (the last may take a few
+// more); lanes, blocks, batches and channels are added in double.
+std::int64_t sum_depth(const DepthwiseConv1dShape& shape) {
+  return 2048 / 4 + 8 + shape.batch * shape.group_dim;
 }
 
 template <class T>
@@ -98,23 +50,7 @@ void check_values_by_hand() {
 }  // namespace
 
 TEST_CASE("random depthwise convolutions stay within the rounding bound") {
-  const std::uint64_t first = 20260000;
-  for (int i = 0; i < case_count(); ++i) {
-    const std::uint64_t seed = first + static_cast<std::uint64_t>(i);
-    switch (i % 4) {
-      case 0:
-        check_random_case<float>(seed);
-        break;
-      case 1:
-        check_random_case<double>(seed);
-        break;
-      case 2:
-        check_random_case<bfloat16>(seed);
-        break;
-      default:
-        check_random_case<float16>(seed);
-    }
-  }
+  check_random_cases<kernels::Cpu>(case_count(), 129, 600, sum_depth);
 }
 
 TEST_CASE("depthwise convolutions of small integers are exact") {
