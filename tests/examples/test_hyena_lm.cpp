@@ -68,7 +68,7 @@ TEST_CASE("models are made from JSON with their defaults") {
   CHECK(model->parameter_count() == 129'408);
   const auto other = layer_from_json("HyenaLM", R"({
       "vocab_size": 5, "d_model": 4, "l_max": 8, "n_layers": 1, "filter_order": 3, "emb_dim": 7,
-      "w": 2.5, "d_inner": 6, "dropout": 0.5, "dtype": "bfloat16", "device": "cpu"})");
+      "w": 2.5, "d_inner": 6, "dropout": 0.5, "dtype": "bfloat16", "device": "auto"})");
   const StateDict state = other->state_dict();
   CHECK(state.at("blocks.0.mlp.fc1.weight").shape() == Shape{6, 4});
   CHECK(state.at("blocks.0.mixer.filter.layers.0.weight").shape() == Shape{3, 7});
