@@ -8,8 +8,8 @@ namespace {
 
 template <class Op, class T>
 struct BinaryBody {
-  StridedWalk<2> walk;
   Op op;
+  StridedWalk<2> walk;
   const T *a, *b;
   T* y;
 
@@ -53,7 +53,7 @@ void binary(const StridedShape<2>& shape, Op op, const T* a, const T* b, T* y, S
   const bool in_chunks = walks_in_chunks<kWidth>(shape, 0, a) &&
                          walks_in_chunks<kWidth>(shape, 1, b) && takes_chunks<kWidth>(y);
   for_each_chunk<kWidth>(kFunctorName<Op>, shape.numel, in_chunks,
-                         BinaryBody<Op, T>{StridedWalk<2>(shape), op, a, b, y}, stream);
+                         BinaryBody<Op, T>{op, StridedWalk<2>(shape), a, b, y}, stream);
 }
 
 #define CROCUTA_BINARY(Op, T) \

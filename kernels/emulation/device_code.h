@@ -122,12 +122,14 @@ void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block,
     void (*kernel)(Params...);
     std::tuple<Params...> args;
   };
-  Call call{kernel, {args...}};
+  const Call call{kernel, {args...}};
+  // Looked at as a copy: GCC 12 clears the wrong bytes where a gap follows an array of structs.
+  auto looked_at = call.args;
   const auto arguments = std::apply(
       [](auto&... copies) {
         return std::array<Argument, sizeof...(Params)>{argument_of(copies)...};
       },
-      call.args);
+      looked_at);
   launch(Launch{name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
                 [](const void* erased) {
                   const Call& call = *static_cast<const Call*>(erased);

@@ -63,6 +63,20 @@ __global__ void shuffle_kernel(int kind, int operand, int width, int* out) {
   out[lane] = value;
 }
 
+struct Part {
+  std::int64_t a;
+  std::int32_t b, c;
+};
+struct Gapped {
+  Part parts[8];
+  char letter;
+  std::int64_t last;
+};
+__global__ void gapped_kernel(Gapped gapped, std::int64_t* sum) {
+  *sum = gapped.letter + gapped.last;
+  for (const Part& part : gapped.parts) *sum += part.a + part.b + part.c;
+}
+
 }  // namespace
 
 TEST_CASE("a kernel without barriers gives each element its value") {
@@ -74,6 +88,16 @@ TEST_CASE("a kernel without barriers gives each element its value") {
     for (float& value : x) value *= value;
     CHECK(out.to_vector() == x);
   }
+}
+
+TEST_CASE("a struct with gaps reaches the kernel whole") {
+  Gapped gapped;
+  for (std::int32_t i = 0; i < 8; ++i) gapped.parts[i] = {1 << i, 256 << i, 65536 << i};
+  gapped.letter = 'a';
+  gapped.last = std::int64_t{1} << 40;
+  const DeviceVector<std::int64_t> sum(1);
+  launch("gapped", gapped_kernel, LaunchConfig{}, nullptr, gapped, sum.data());
+  CHECK(sum.to_vector()[0] == (std::int64_t{1} << 40) + 'a' + 0xffffff);
 }
 
 TEST_CASE("a block's sum is right whatever the order of its threads") {
