@@ -103,8 +103,8 @@ void launch(const Launch& launch);
 template <class T>
 Argument argument_of(T& value) {
 #if defined(__GNUC__) && !defined(__clang__)
-  // What is left in a struct's gaps is no pointer of its own. A tuple lets an empty struct lie where
-  // other arguments do.
+  // What is left in a struct's gaps is no pointer of its own. A tuple lets an empty struct lie
+  // where other arguments do.
   constexpr bool kReadable = std::is_class_v<T> && !std::is_empty_v<T>;
   if constexpr (kReadable) __builtin_clear_padding(&value);
 #else
