@@ -68,7 +68,8 @@ std::optional<Positions> positions(const LayerCall& call, const Tensor& t,
 // Differences and sizes over all ranks.
 double relative(double off, double largest, const ProcessGroup& cp) {
   const auto both =
-      cp.all_reduce(from_vector(std::vector<double>{off, largest}, {2}), ReduceOp::max)
+      cp.all_reduce(from_vector(std::vector<double>{off, largest}, {2}, Device::cpu()),
+                    ReduceOp::max)
           .to_vector<double>();
   return both[0] == 0 ? 0 : both[0] / both[1];
 }

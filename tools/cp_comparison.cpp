@@ -41,7 +41,8 @@ Tensor part_of(const Tensor& whole, std::int64_t place, const ProcessGroup& grou
 
 // The same place on all ranks, apart from those whose tensor is missing.
 std::int64_t agreed_place(std::int64_t mine, const ProcessGroup& group) {
-  const auto all = group.all_gather(from_vector(std::vector<std::int64_t>{mine}, {1}));
+  const auto all =
+      group.all_gather(from_vector(std::vector<std::int64_t>{mine}, {1}, Device::cpu()));
   std::int64_t place = kMissing;
   for (const std::int64_t p : all.to_vector<std::int64_t>()) {
     if (p == kMissing) continue;
@@ -60,7 +61,8 @@ double relative_difference(const Tensor& a, const Tensor& b, const Tensor& whole
     off = std::isfinite(difference) ? std::max(off, difference) : kInfinite;
   }
   for (const double v : whole.to_vector<double>()) largest = std::max(largest, std::fabs(v));
-  off = group.all_reduce(from_vector(std::vector<double>{off}, {1}), ReduceOp::max).item();
+  off = group.all_reduce(from_vector(std::vector<double>{off}, {1}, Device::cpu()), ReduceOp::max)
+            .item();
   return off == 0 ? 0 : off / largest;
 }
 
@@ -209,8 +211,8 @@ CpReport compare(const CpRun& alone, const CpRun& mine, const ProcessGroup& grou
     ++same;
   }
   const std::vector<std::int64_t> behind = {count - same, std::ssize(mine.calls) - same};
-  const auto most =
-      group.all_reduce(from_vector(behind, {2}), ReduceOp::max).to_vector<std::int64_t>();
+  const auto most = group.all_reduce(from_vector(behind, {2}, Device::cpu()), ReduceOp::max)
+                        .to_vector<std::int64_t>();
   if (most[0] > 0 || most[1] > 0) {
     const std::int64_t i = count - most[0];
     report.first = str(i < count ? title(alone.calls[static_cast<std::size_t>(i)]->name)

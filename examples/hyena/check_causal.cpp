@@ -54,8 +54,7 @@ int run_causality_check(const ProcessGroup& world, const RunPlan& plan) {
   const std::int64_t length = batch.length, chunk = length / cp.size();
   const auto local = [&](const Batch& whole) {
     const Batch mine = whole.part(0, whole.rows, chunk * cp.rank(), chunk * (cp.rank() + 1));
-    return from_vector(mine.ids, {mine.rows, mine.length}, {DType::int64, Device::cpu()})
-        .to(device);
+    return from_vector(mine.ids, {mine.rows, mine.length}, device);
   };
 
   const double tolerance = causality_tolerance(options.dtype);
