@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/emulation/runtime_api.h"
 #include "kernels/emulation/vector_types.h"
@@ -92,10 +93,10 @@ struct Launch {
   dim3 grid, block;
   std::size_t shared_bytes;
   cudaStream_t stream;
-  void (*run_thread)(const void* call);
-  const void* call;
-  const Argument* arguments;
-  int argument_count;
+  void (*run_thread)(const void* call) = nullptr;
+  const void* call = nullptr;
+  const Argument* arguments = nullptr;
+  int argument_count = 0;
 };
 // Runs all threads; what goes wrong is found by cudaGetLastError().
 void launch(const Launch& launch);
@@ -113,29 +114,39 @@ Argument argument_of(T& value) {
   return {&value, sizeof value, std::is_pointer_v<T>, kReadable};
 }
 
+// A kernel and its arguments. Named functions, since they stand between the kernel and its launch
+// in a debugger.
+template <class... Params>
+struct Call {
+  void (*kernel)(Params...);
+  std::tuple<Params...> args;
+
+  template <std::size_t... I>
+  static void run_thread(const void* call) {
+    const auto* self = static_cast<const Call*>(call);
+    self->kernel(std::get<I>(self->args)...);
+  }
+  template <std::size_t... I>
+  void launch(Launch launch, std::index_sequence<I...>) const {
+    // Looked at as a copy: GCC 12 clears the wrong bytes where a gap follows an array of structs.
+    auto looked_at = args;
+    const std::array<Argument, sizeof...(Params)> arguments{argument_of(std::get<I>(looked_at))...};
+    launch.run_thread = &run_thread<I...>;
+    launch.call = this;
+    launch.arguments = arguments.data();
+    launch.argument_count = static_cast<int>(arguments.size());
+    emulation::launch(launch);
+  }
+};
+
 template <class... Params>
 void launch(const char* name, void (*kernel)(Params...), dim3 grid, dim3 block,
             std::size_t shared_bytes, cudaStream_t stream,
             const std::type_identity_t<Params>&... args) {
   static_assert((std::is_trivially_copyable_v<Params> && ...), "arguments go to the GPU as bytes");
-  struct Call {
-    void (*kernel)(Params...);
-    std::tuple<Params...> args;
-  };
-  const Call call{kernel, {args...}};
-  // Looked at as a copy: GCC 12 clears the wrong bytes where a gap follows an array of structs.
-  auto looked_at = call.args;
-  const auto arguments = std::apply(
-      [](auto&... copies) {
-        return std::array<Argument, sizeof...(Params)>{argument_of(copies)...};
-      },
-      looked_at);
-  launch(Launch{name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream,
-                [](const void* erased) {
-                  const Call& call = *static_cast<const Call*>(erased);
-                  std::apply(call.kernel, call.args);
-                },
-                &call, arguments.data(), static_cast<int>(arguments.size())});
+  const Call<Params...> call{kernel, {args...}};
+  call.launch({name, reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, stream},
+              std::index_sequence_for<Params...>());
 }
 
 }  // namespace crocuta::emulation
