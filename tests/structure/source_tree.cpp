@@ -32,6 +32,7 @@ const std::vector<LibraryRule>& library_rules() {
       {{"nccl.h"}, {"distributed/nccl"}},
       {{"cblas", "openblas", "mkl"}, {"kernels/cpu/gemm", "kernels/emulation/cublas"}},
       {{"fftw3"}, {"kernels/cpu/fft", "kernels/emulation/cufft"}},
+      {{"boost/"}, {"kernels/emulation/"}},
       {{"omp.h"}, {"kernels/cpu/"}},
       // Slow to compile: each behind a header of ours, see the test that counts who includes them.
       {{"spdlog/", "nlohmann/", "CLI/"}, {"framework/"}},
