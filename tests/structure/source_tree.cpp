@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <string_view>
 
 namespace crocuta::test {
@@ -124,6 +125,21 @@ std::vector<std::string> library_violations(const SourceFile& file) {
       if (starts_with_any(header, rule.headers) && !starts_with_any(file.path, rule.users)) {
         found.push_back(violation(file, i, "must not include <" + header + ">"));
       }
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> kernel_violations(const SourceFile& file) {
+  static const std::regex outside(
+      "\\b(atomic[A-Z]\\w*|printf|malloc|__shared__|__constant__)\\b|<<<");
+  std::vector<std::string> found;
+  if (!file.path.starts_with("kernels/cuda/") || file.path == "kernels/cuda/runtime.h")
+    return found;
+  for (std::size_t i = 0; i < file.lines.size(); ++i) {
+    const std::string code = file.lines[i].substr(0, file.lines[i].find("//"));
+    if (std::smatch word; std::regex_search(code, word, outside)) {
+      found.push_back(violation(file, i, "kernels do not use " + word.str()));
     }
   }
   return found;

@@ -20,6 +20,7 @@ std::string included(const std::string& line);
 // What is wrong with one file, as `path:line: message`, one per violation.
 std::vector<std::string> folder_violations(const SourceFile& file);
 std::vector<std::string> library_violations(const SourceFile& file);
+std::vector<std::string> kernel_violations(const SourceFile& file);
 std::vector<std::string> form_violations(const SourceFile& file);
 
 }  // namespace crocuta::test

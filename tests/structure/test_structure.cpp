@@ -86,6 +86,19 @@ TEST_CASE("each slow library is included by one .cpp and by no header") {
   }
 }
 
+TEST_CASE("kernels use no more of CUDA than docs/emulation.md allows") {
+  CHECK(check_all(kernel_violations) == Violations{});
+}
+
+TEST_CASE("what kernels may not use is noticed") {
+  const std::vector<std::string> lines = {"atomicAdd(y, 1.0f);", "__shared__ float tile[32];",
+                                          "kernel<<<1, 32>>>(y);", "printf(\"%d\", i);"};
+  CHECK(kernel_violations({"kernels/cuda/a.cu", lines}).size() == 4);
+  CHECK(
+      kernel_violations({"kernels/cuda/a.cu", {"// no atomicAdd", "std::atomic<int> n;"}}).empty());
+  CHECK(kernel_violations({"kernels/cpu/a.cpp", lines}).empty());
+}
+
 TEST_CASE("names, lengths and include guards keep one form") {
   CHECK(check_all(form_violations) == Violations{});
 }
