@@ -38,9 +38,10 @@ __device__ inline void correlate_step(A (&sums)[N], const A* taps, const A* samp
 
 // Each row of threads takes a row or a tile of one; a thread takes N outputs. The filter passes by
 // in chunks, the first of which begins up to 3 places ahead of the first tap, so that samples are
-// read in vectors.
+// read in vectors. Told of no more than five blocks per multiprocessor, the compiler spends
+// registers on loading ahead.
 template <class T>
-__global__ void __launch_bounds__(kLongThreads)
+__global__ void __launch_bounds__(kLongThreads, 5)
     depthwise_conv1d_long_kernel(CorrelateShape shape, const T* __restrict__ in,
                                  const T* __restrict__ weight, const T* __restrict__ bias,
                                  T* __restrict__ out) {

@@ -62,9 +62,10 @@ __device__ inline void sum_step_checked(A (&dweight)[N], const A* dy, const A* x
   }
 }
 
-// A block leaves the sums of some taps of one channel over some rows and tiles.
+// A block leaves the sums of some taps of one channel over some rows and tiles. Told of no more
+// than five blocks per multiprocessor, the compiler spends registers on loading ahead.
 template <class T>
-__global__ void __launch_bounds__(kLongThreads)
+__global__ void __launch_bounds__(kLongThreads, 5)
     depthwise_conv1d_sums_kernel(SumShape shape, const T* __restrict__ x, const T* __restrict__ dy,
                                  double* __restrict__ sums) {
   using A = accumulator_t<T>;
