@@ -50,6 +50,8 @@ endif()
 if(CROCUTA_MARCH)
   list(APPEND warnings_cxx -march=${CROCUTA_MARCH})
 endif()
+# For kernels that must not spill registers: ptxas, which assigns them, then fails.
+set(CROCUTA_NO_SPILLS -Xptxas=-warn-spills,-warn-lmem-usage,-Werror)
 target_compile_options(crocuta_options INTERFACE
                        $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:${warnings_cxx}>>
                        $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:${warnings_cuda}>>)
