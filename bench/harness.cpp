@@ -8,30 +8,56 @@
 #include "framework/allocator.h"
 #include "framework/error.h"
 #include "kernels/cpu/parallel.h"
+#if defined(CROCUTA_WITH_CUDA)
+#include "kernels/cuda/device.h"
+#endif
 
 namespace crocuta::bench {
 namespace {
 
-double seconds_of(const std::function<void()>& run, int calls) {
+double seconds_of(const std::function<void()>& run, int calls, Device device) {
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < calls; ++i) run();
+  synchronize(device);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   return taken.count() / calls;
 }
 
+std::string gpu(Device device) {
+#if defined(CROCUTA_WITH_CUDA)
+  cudaDeviceProp p = {};
+  kernels::check_cuda(cudaGetDeviceProperties(&p, device.index), "cudaGetDeviceProperties");
+  return str(p.name, ", ", p.multiProcessorCount, " multiprocessors, ", p.l2CacheSize >> 20,
+             " MiB L2", is_emulated() ? "; EMULATED: the times mean nothing" : "");
+#else
+  return name(device);
+#endif
+}
+
 }  // namespace
 
-std::vector<Timing> compare(const std::vector<Candidate>& candidates, int rounds, double seconds) {
+bool is_emulated() {
+#if defined(CROCUTA_CUDA_EMULATED)
+  return true;
+#else
+  return false;
+#endif
+}
+
+std::vector<Timing> compare(const std::vector<Candidate>& candidates, int rounds, double seconds,
+                            Device device) {
+  if (device.is_cuda() && is_emulated()) rounds = 1, seconds = 0;
   std::vector<std::vector<double>> times(candidates.size());
   std::vector<int> calls;
   for (const Candidate& candidate : candidates) {
-    candidate.run();
-    const double once = std::min(seconds_of(candidate.run, 1), seconds_of(candidate.run, 1));
+    seconds_of(candidate.run, 1, device);
+    const double once =
+        std::min(seconds_of(candidate.run, 1, device), seconds_of(candidate.run, 1, device));
     calls.push_back(std::clamp(static_cast<int>(std::ceil(seconds / once)), 1, 100000));
   }
   for (int round = 0; round < rounds; ++round) {
     for (std::size_t i = 0; i < candidates.size(); ++i) {
-      times[i].push_back(seconds_of(candidates[i].run, calls[i]));
+      times[i].push_back(seconds_of(candidates[i].run, calls[i], device));
     }
   }
   std::vector<Timing> timings;
@@ -56,7 +82,8 @@ Buffer::~Buffer() {
   deallocate(Device::cpu(), data_, floats_ * sizeof(float));
 }
 
-std::string machine() {
+std::string machine(Device device) {
+  if (device.is_cuda()) return gpu(device);
   std::ifstream cpuinfo("/proc/cpuinfo");
   std::string line, model = "unknown CPU";
   while (std::getline(cpuinfo, line)) {
