@@ -2,15 +2,21 @@
 """The training step of bench/train_step.cpp in PyTorch, written as one would for speed: see
 bench/train_step.sh, which also sets the environment that makes the comparison fair.
 
-    train_step_torch.py [d_model n_layers length batch vocabulary steps]
+    train_step_torch.py [--device cuda] [--dtype bfloat16] [--compile]
+                        [d_model n_layers length batch vocabulary steps]
 """
+import argparse
+import contextlib
 import math
 import sys
 import time
 
-import torch
-import torch.nn as nn
-import torch.nn.functional as F
+try:
+    import torch
+    import torch.nn as nn
+    import torch.nn.functional as F
+except ImportError:
+    sys.exit(f"train_step_torch.py: no PyTorch for {sys.executable}")
 
 WARM_UP = 3
 
@@ -52,8 +58,9 @@ class Operator(nn.Module):
         x0, x1, v = u.split(self.d, dim=1)
         z, n = x1 * v, 2 * length
         k = self.filter(length)
-        h = torch.fft.irfft(torch.fft.rfft(z, n) * torch.fft.rfft(k, n), n)[..., :length]
-        h = h + self.filter.skip[:, None] * z
+        spectrum = torch.fft.rfft(z.float(), n) * torch.fft.rfft(k.float(), n)
+        h = torch.fft.irfft(spectrum, n)[..., :length]
+        h = (h + self.filter.skip[:, None] * z).to(z.dtype)
         return self.out_proj((x0 * h).transpose(1, 2))
 
 
@@ -89,25 +96,52 @@ class Model(nn.Module):
 
 
 def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sizes", type=int, nargs="*", help="d_model n_layers length batch ...")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--check", action="store_true", help="only say whether all of it is there")
+    arguments = parser.parse_args()
+    if arguments.compile and not hasattr(torch, "compile"):
+        sys.exit(f"train_step_torch.py: PyTorch {torch.__version__} has no torch.compile")
+    if arguments.device.startswith("cuda") and not torch.cuda.is_available():
+        sys.exit(f"train_step_torch.py: no GPU that PyTorch {torch.__version__} can use")
+    if arguments.check:
+        print(f"PyTorch {torch.__version__}{', compiled' if arguments.compile else ''}")
+        return
     sizes = [128, 2, 1024, 8, 16, 7]
-    for i, text in enumerate(sys.argv[1:7]):
-        sizes[i] = int(text)
+    sizes[:len(arguments.sizes)] = arguments.sizes
     d, n, length, batch, vocabulary, steps = sizes
+    device = torch.device(arguments.device)
+    torch.backends.cudnn.allow_tf32 = False  # float32 is to be float32, as it is here
     torch.manual_seed(0)
-    model = Model(vocabulary, d, n, length)
+    model = Model(vocabulary, d, n, length).to(device)
     assert (d, n, vocabulary) != (128, 2, 16) or sum(
         p.numel() for p in model.parameters()) == 436096
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1)
-    ids = torch.randint(0, vocabulary, (batch, length))
-    targets = torch.randint(0, vocabulary, (batch, length))
+    on_gpu = device.type == "cuda"
+    fused = {"fused": True} if on_gpu else {}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.1, **fused)
+    ids = torch.randint(0, vocabulary, (batch, length), device=device)
+    targets = torch.randint(0, vocabulary, (batch, length), device=device)
+    run = torch.compile(model) if arguments.compile else model
+
+    def precision():
+        if arguments.dtype == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+
     times = []
     for step in range(WARM_UP + steps):
         start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(model(ids).flatten(0, 1), targets.flatten())
+        with precision():
+            loss = F.cross_entropy(run(ids).flatten(0, 1), targets.flatten())
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        if on_gpu:
+            torch.cuda.synchronize()
         if step >= WARM_UP:
             times.append((time.perf_counter() - start) * 1e3)
     print(f"{sorted(times)[len(times) // 2]:.3f} ms, loss {loss.item():.4f}")
