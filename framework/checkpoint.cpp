@@ -206,17 +206,17 @@ void write_saving(const std::string& root, const CheckpointContents& contents) {
   Checkpoint manifest;
   manifest.step = contents.step;
   manifest.configuration = contents.configuration;
-  for (const auto& [name, state] : contents.tensors) {
-    manifest.files[name] = write_and_sync(
-        directory + "/" + name, [&](const ByteSink& sink) { write_safetensors(state, {}, sink); });
+  const auto write_text = [&](const std::string& name, const std::string& text) {
+    return write_and_sync(directory + "/" + name,
+                          [&](const ByteSink& sink) { sink(text.data(), text.size()); });
+  };
+  for (const auto& entry : contents.tensors) {
+    manifest.files[entry.first] =
+        write_and_sync(directory + "/" + entry.first,
+                       [&](const ByteSink& sink) { write_safetensors(entry.second, {}, sink); });
   }
-  for (const auto& [name, text] : contents.texts) {
-    manifest.files[name] = write_and_sync(
-        directory + "/" + name, [&](const ByteSink& sink) { sink(text.data(), text.size()); });
-  }
-  const std::string text = manifest_text(manifest);
-  write_and_sync(directory + "/" + kManifestName,
-                 [&](const ByteSink& sink) { sink(text.data(), text.size()); });
+  for (const auto& [name, text] : contents.texts) manifest.files[name] = write_text(name, text);
+  write_text(kManifestName, manifest_text(manifest));
   sync_directory(directory);
 }
 

@@ -43,8 +43,8 @@ void softmax_forward(std::int64_t rows, std::int64_t n, const T* x, T* y, Stream
 #pragma omp simd
       for (std::int64_t i = 0; i < n; ++i) out[i] *= scale;
     } else {
-      const auto [max, sum] = log_sum_exp(n, in);
-      const A scale = 1 / sum;
+      const auto total = log_sum_exp(n, in);
+      const A max = total.max, scale = 1 / total.sum;
 #pragma omp simd
       for (std::int64_t i = 0; i < n; ++i) {
         out[i] = T(math::exp(static_cast<A>(in[i]) - max) * scale);
