@@ -8,6 +8,7 @@ set_property(CACHE CROCUTA_MPI PROPERTY STRINGS AUTO ON OFF)
 option(CROCUTA_OPENMP "Run CPU kernels on several threads" ON)
 option(CROCUTA_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(CROCUTA_BENCH "Build the benchmarks" OFF)
+option(CROCUTA_FUZZ "Build the fuzzers of tests/fuzz with libFuzzer (needs Clang)" OFF)
 option(CROCUTA_WERROR "Treat compiler warnings as errors" OFF)
 set(CROCUTA_SANITIZE "" CACHE STRING "As in -fsanitize=: address,undefined or thread; empty for none")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
@@ -23,6 +24,11 @@ if(NOT CROCUTA_CUDA MATCHES "^(OFF|ON|emulated)$")
 endif()
 if(CROCUTA_NCCL STREQUAL "ON" AND NOT CROCUTA_CUDA STREQUAL "ON")
   message(FATAL_ERROR "CROCUTA_NCCL=ON needs CROCUTA_CUDA=ON, which is ${CROCUTA_CUDA}")
+endif()
+
+if(CROCUTA_FUZZ AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  message(FATAL_ERROR "CROCUTA_FUZZ=ON needs Clang (-DCMAKE_CXX_COMPILER=clang++), "
+                      "and the compiler is ${CMAKE_CXX_COMPILER_ID}")
 endif()
 
 if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
@@ -43,6 +49,10 @@ target_include_directories(crocuta_options INTERFACE
 # What nvcc generates is not pedantic C++.
 set(warnings_cxx -Wall -Wextra -Wpedantic)
 set(warnings_cuda -Xcompiler=-Wall,-Wextra -Wno-deprecated-gpu-targets)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Of its own header for half precision, and of loops that it does not vectorise as asked.
+  list(APPEND warnings_cxx -Wno-c99-extensions -Wno-pass-failed)
+endif()
 if(CROCUTA_WERROR)
   list(APPEND warnings_cxx -Werror)
   list(APPEND warnings_cuda -Werror=all-warnings)
@@ -68,4 +78,7 @@ if(CROCUTA_SANITIZE)
   # GCC takes the sanitizers' own checks for uses of uninitialised variables, also in its library.
   target_compile_options(crocuta_options INTERFACE
                          $<BUILD_INTERFACE:$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>>)
+endif()
+if(CROCUTA_FUZZ)
+  target_compile_options(crocuta_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
