@@ -83,6 +83,9 @@ TEST_CASE("dropout of a part keeps what it keeps of the whole") {
       check_dropout({.outer = 1, .rows = 8, .inner = inner, .global_rows = 20, .first_row = first});
     }
     check_dropout({.outer = 2, .rows = 5, .inner = inner, .global_rows = 20}, {19, 0, 7, 8, 3});
+    const std::int64_t far = std::int64_t{1} << 33;  // numbers of more than 32 bits
+    check_dropout(
+        {.outer = 2, .rows = 5, .inner = inner, .global_rows = far, .first_row = far - 20});
   }
 }
 
