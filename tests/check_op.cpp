@@ -6,6 +6,7 @@
 #include "framework/autograd.h"
 #include "framework/ops.h"
 #include "tests/support/catch.h"
+#include "tests/support/expected_stream.h"
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
@@ -183,6 +184,7 @@ Tensor map_values(const Tensor& x, F f) {
 }  // namespace
 
 void check_op(const OpCheck& op) {
+  const ExpectCurrentStream expected;
   const Checker checker(op);
   for (const Device device : test_devices()) {
     for (const DType dtype : op.dtypes) checker.check_dtype(dtype, device);

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "kernels/cpu/gemm_serial.h"
-#include "kernels/emulation/errors.h"
+#include "kernels/emulation/calls.h"
 #include "kernels/emulation/memory.h"
 #include "kernels/types.h"
 
 struct cublasContext {
   int device = 0;
+  cudaStream_t stream = nullptr;
   void* workspace = nullptr;
   std::size_t workspace_bytes = 0;
 };
@@ -173,6 +174,7 @@ cublasStatus_t gemm(const char* name, cublasHandle_t handle, const Gemm& g) {
   if (cudaGetDevice(&device) != cudaSuccess || device != handle->device) {
     return CUBLAS_STATUS_EXECUTION_FAILED;
   }
+  if (check_stream(handle->stream) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
   if (g.m == 0 || g.n == 0 || g.count == 0 || fault_pending()) return CUBLAS_STATUS_SUCCESS;
   for (const auto& [operand, what] :
        {std::pair(&g.a, "A"), std::pair(&g.b, "B"), std::pair(&g.c, "C")}) {
@@ -262,8 +264,9 @@ cublasStatus_t cublasDestroy(cublasHandle_t handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t) {
+cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream) {
   if (handle == nullptr) return CUBLAS_STATUS_NOT_INITIALIZED;
+  handle->stream = stream;
   handle->workspace = nullptr;
   return begin("cublasSetStream");
 }

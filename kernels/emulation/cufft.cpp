@@ -10,7 +10,7 @@
 #include <string>
 
 #include "kernels/cpu/fft_plan.h"
-#include "kernels/emulation/errors.h"
+#include "kernels/emulation/calls.h"
 #include "kernels/emulation/memory.h"
 
 namespace crocuta::emulation {
@@ -51,6 +51,7 @@ struct Plan {
   cufftType type = CUFFT_C2C;
   int n = 0;
   long long rows = 0;
+  cudaStream_t stream = nullptr;
   void* work = nullptr;
 
   std::size_t row_bytes() const {
@@ -119,6 +120,7 @@ cufftResult execute(const char* name, cufftHandle handle, cufftType type, C* ida
   if (idata == nullptr || odata == nullptr) return CUFFT_INVALID_VALUE;
   if (direction != CUFFT_FORWARD && direction != CUFFT_INVERSE) return CUFFT_INVALID_VALUE;
   if (plan->work == nullptr) return CUFFT_NO_WORKSPACE;
+  if (check_stream(plan->stream) != cudaSuccess) return CUFFT_EXEC_FAILED;
   int device = 0;
   if (cudaGetDevice(&device) != cudaSuccess || device != plan->device) return CUFFT_INVALID_DEVICE;
   if (fault_pending()) return CUFFT_SUCCESS;
@@ -184,8 +186,11 @@ cufftResult cufftMakePlanMany64(cufftHandle handle, int rank, long long* n, long
   return CUFFT_SUCCESS;
 }
 
-cufftResult cufftSetStream(cufftHandle handle, cudaStream_t) {
-  return find(handle) == nullptr ? CUFFT_INVALID_PLAN : begin("cufftSetStream");
+cufftResult cufftSetStream(cufftHandle handle, cudaStream_t stream) {
+  const std::shared_ptr<Plan> plan = find(handle);
+  if (plan == nullptr) return CUFFT_INVALID_PLAN;
+  plan->stream = stream;
+  return begin("cufftSetStream");
 }
 
 cufftResult cufftSetWorkArea(cufftHandle handle, void* workArea) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 namespace crocuta::emulation {
 namespace {
@@ -19,6 +20,8 @@ ThreadErrors& thread_errors() {
   thread_local ThreadErrors errors;
   return errors;
 }
+
+constexpr const char* kAsynchronousFault = "fault";
 
 // Calls that are to fail, and in how many calls. `any` keeps the lock out of all other runs.
 struct Injections {
@@ -39,18 +42,26 @@ struct Injections {
     any = !countdown.empty();
   }
 
-  void set(const std::string& name, std::uint64_t n) {
+  bool set(const std::string& name, std::uint64_t n) {
     const std::lock_guard lock(mutex);
+    const bool waiting = countdown.count(name) > 0;
     if (n > 0) {
       countdown[name] = n;
     } else {
       countdown.erase(name);
     }
     any = !countdown.empty();
+    return waiting;
   }
   bool now(const char* name) {
     if (!any.load(std::memory_order_relaxed)) return false;
     const std::lock_guard lock(mutex);
+    const bool this_one = is_next(name);
+    return (name != std::string_view(kAsynchronousFault) && is_next("any")) || this_one;
+  }
+
+ private:
+  bool is_next(const char* name) {
     const auto found = countdown.find(name);
     if (found == countdown.end() || --found->second > 0) return false;
     countdown.erase(found);
@@ -73,8 +84,6 @@ cudaError_t report_fault() {
   return set_error(cudaErrorLaunchFailure, fault_detail);
 }
 
-constexpr const char* kAsynchronousFault = "fault";
-
 }  // namespace
 
 cudaError_t set_error(cudaError_t error, std::string detail) {
@@ -85,8 +94,8 @@ cudaError_t set_error(cudaError_t error, std::string detail) {
   return error;
 }
 
-void fail_call(const std::string& name, std::uint64_t n) {
-  injections().set(name, n);
+bool fail_call(const std::string& name, std::uint64_t n) {
+  return injections().set(name, n);
 }
 void fault_launch(std::uint64_t n) {
   injections().set(kAsynchronousFault, n);

@@ -12,9 +12,10 @@ namespace crocuta::emulation {
 cudaError_t set_error(cudaError_t error, std::string detail = "");
 
 // From now on the n-th call (1 = the next) of the function `name` fails, once, with the error that
-// is likeliest in practice; cudaLaunchKernel is a kernel's launch, and so is the name of its op. 0
-// takes it back. CROCUTA_EMULATION_FAIL=cudaMalloc:3,cudaMemcpyAsync:1 does the same from outside.
-void fail_call(const std::string& name, std::uint64_t n);
+// is likeliest in practice; cudaLaunchKernel is a kernel's launch, and so is the name of its op;
+// "any" is every call. 0 takes it back. Returns true if an earlier request has not come true yet.
+// CROCUTA_EMULATION_FAIL=cudaMalloc:3,cudaMemcpyAsync:1 does the same from outside.
+bool fail_call(const std::string& name, std::uint64_t n);
 // The n-th launch from now faults as kernels do on a GPU: the launch succeeds, the kernel does not
 // run, the next call that waits for the device says so, and from then on all calls do, until
 // cudaDeviceReset(). In CROCUTA_EMULATION_FAIL it is called fault:<n>.

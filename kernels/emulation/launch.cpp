@@ -139,10 +139,7 @@ void launch(const Launch& launch) {
               std::string("kernel '") + launch.name + "' was made to fail");
     return;
   }
-  if (!valid_stream(launch.stream)) {
-    set_error(cudaErrorInvalidResourceHandle);
-    return;
-  }
+  if (check_stream(launch.stream) != cudaSuccess) return;
   if (!acceptable(launch) || fault_pending()) return;
   if (launch_faults()) {
     start_fault(std::string("kernel '") + launch.name + "' was made to fault");

@@ -271,14 +271,14 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   CROCUTA_BEGIN("cudaMemcpyAsync", cudaErrorInvalidValue);
-  if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
+  if (const cudaError_t error = check_stream(stream); error != cudaSuccess) return error;
   return copy("cudaMemcpyAsync", to, from, bytes, kind);
 }
 cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int from_device,
                                 std::size_t bytes, cudaStream_t stream) {
   CROCUTA_BEGIN("cudaMemcpyPeerAsync", cudaErrorInvalidValue);
   if (!exists(to_device) || !exists(from_device)) return set_error(cudaErrorInvalidDevice);
-  if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
+  if (const cudaError_t error = check_stream(stream); error != cudaSuccess) return error;
   const auto lies_on = [](const void* pointer, int device) {
     const MemoryRange range = find_memory(pointer);
     return range.kind == MemoryKind::device && range.device == device;
@@ -295,7 +295,7 @@ cudaError_t cudaMemset(void* to, int byte, std::size_t bytes) {
 }
 cudaError_t cudaMemsetAsync(void* to, int byte, std::size_t bytes, cudaStream_t stream) {
   CROCUTA_BEGIN("cudaMemsetAsync", cudaErrorInvalidValue);
-  if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
+  if (const cudaError_t error = check_stream(stream); error != cudaSuccess) return error;
   return set("cudaMemsetAsync", to, byte, bytes);
 }
 

@@ -1,7 +1,9 @@
 // Streams and events. Whatever is queued has already run, so they only keep their books.
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <set>
+#include <string>
 
 #include "kernels/emulation/calls.h"
 
@@ -47,10 +49,25 @@ Handles<CUevent_st>& events() {
   return *handles;
 }
 
-}  // namespace
+std::atomic<cudaStream_t> expected_stream = nullptr;
 
 bool valid_stream(cudaStream_t stream) {
   return stream == nullptr || streams().contains(stream);
+}
+
+}  // namespace
+
+cudaError_t check_stream(cudaStream_t stream) {
+  if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
+  const cudaStream_t expected = expected_stream;
+  if (expected == nullptr || stream == expected) return cudaSuccess;
+  return set_error(cudaErrorInvalidResourceHandle,
+                   std::string("work is queued on ") +
+                       (stream == nullptr ? "the default stream" : "another stream") +
+                       " and not on the one that is current");
+}
+void expect_stream(cudaStream_t stream) {
+  expected_stream = stream;
 }
 
 }  // namespace crocuta::emulation

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/emulation/calls.h"
 #include "kernels/emulation/memory.h"
 #include "tests/kernels/device_vector.h"
 #include "tests/kernels/emulation_faults.h"
@@ -226,9 +227,42 @@ TEST_CASE("the n-th call of a function fails on request, once") {
   increment();
   CHECK(y.to_vector()[0] == 2);
   emulation::fail_call("cudaStreamCreate", 1);
-  emulation::fail_call("cudaStreamCreate", 0);
+  CHECK(emulation::fail_call("cudaStreamCreate", 0));
+  CHECK(!emulation::fail_call("cudaStreamCreate", 0));
   cudaStream_t stream = nullptr;
   CHECK(cudaStreamCreate(&stream) == cudaSuccess);
+  CHECK(cudaStreamDestroy(stream) == cudaSuccess);
+}
+
+TEST_CASE("of all calls the n-th can be made to fail") {
+  int device = 0;
+  void* block = nullptr;
+  emulation::fail_call("any", 3);
+  CHECK(cudaGetDevice(&device) == cudaSuccess);
+  REQUIRE(cudaMalloc(&block, 16) == cudaSuccess);
+  CHECK(cudaMemset(block, 0, 16) == cudaErrorInvalidValue);
+  CHECK_THAT(last_error_text(), ContainsSubstring("cudaMemset was made to fail"));
+  CHECK(cudaMemset(block, 0, 16) == cudaSuccess);
+  CHECK(cudaFree(block) == cudaSuccess);
+}
+
+TEST_CASE("work on another stream than the one expected is an error") {
+  const DeviceVector<int> y(std::vector<int>(1));
+  cudaStream_t stream = nullptr;
+  REQUIRE(cudaStreamCreate(&stream) == cudaSuccess);
+  const auto increment_on = [&](cudaStream_t queue) {
+    return error_of(
+        [&] { launch("increment", increment_kernel, LaunchConfig{}, queue, y.data()); });
+  };
+  emulation::expect_stream(stream);
+  CHECK(increment_on(stream).empty());
+  CHECK_THAT(increment_on(nullptr), ContainsSubstring("work is queued on the default stream"));
+  CHECK(cudaMemsetAsync(y.data(), 0, 4, nullptr) == cudaErrorInvalidResourceHandle);
+  cudaGetLastError();
+  CHECK(cudaMemsetAsync(y.data(), 0, 4, stream) == cudaSuccess);
+  emulation::expect_stream(nullptr);
+  CHECK(increment_on(nullptr).empty());
+  CHECK(y.to_vector()[0] == 1);
   CHECK(cudaStreamDestroy(stream) == cudaSuccess);
 }
 
