@@ -67,5 +67,16 @@ std::string Backend::rank_name(int rank) const {
                           : str("rank ", rank, " (", in_world, " of the world)");
 }
 
+std::string Backend::rank_names(const std::vector<int>& ranks) const {
+  std::string names;
+  for (const int r : ranks) names += str(names.empty() ? "" : ", ", rank_name(r));
+  return names;
+}
+
+std::string Backend::waited(const Call& call, std::chrono::milliseconds time) const {
+  return str(name(call.collective), ": ", rank_name(rank_), " waited ",
+             static_cast<double>(time.count()) / 1000, " s in ", describe(call));
+}
+
 }  // namespace distributed
 }  // namespace crocuta

@@ -61,6 +61,7 @@ struct Call {
   DType dtype = DType::float32;
   ReduceOp reduce = ReduceOp::sum;
   bool recorded = false;  // in the autograd graph, whose backward pass will communicate again
+  Device::Kind memory = Device::Kind::cpu;  // where the buffers lie
   int root = 0;
   int dims = 0;
   std::uint64_t sequence = 0;  // counts the collectives of this group, from 1
@@ -75,8 +76,9 @@ std::string describe(const Call& call);
 
 // One rank's end of a group. Every function is collective: all ranks make the same calls in the
 // same order. Reductions add in rank order, so that every backend and every run gives the same
-// bits. Buffers are contiguous; only all_reduce may get the same one twice. Throws CommError when
-// the ranks disagree, when one has failed, and after `options.timeout`.
+// bits. Buffers are contiguous and lie on the device that buffers_for() names; those on a GPU are
+// read and written in the order of its current stream. Only all_reduce may get the same one twice.
+// Throws CommError when the ranks disagree, when one has failed, and after `options.timeout`.
 class Backend {
  public:
   // `members[r]` is the rank in the world of rank r of this group.
@@ -90,6 +92,13 @@ class Backend {
   const std::vector<int>& members() const { return members_; }
   // "rank 1", and its rank in the world where that differs.
   std::string rank_name(int rank) const;
+  // "rank 1, rank 2"
+  std::string rank_names(const std::vector<int>& ranks) const;
+  // "<collective>: rank 0 waited 120 s in <call>", for the error that ends the waiting.
+  std::string waited(const Call& call, std::chrono::milliseconds time) const;
+
+  // Where the buffers of a collective have to lie if the tensors are on `device`.
+  virtual Device buffers_for(Device device) const = 0;
 
   // Element counts: `count` goes to, and comes from, each rank.
   virtual void all_to_all(const Call& call, const void* in, void* out, std::int64_t count) = 0;

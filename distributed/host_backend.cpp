@@ -3,33 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "framework/dispatch.h"
-#include "kernels/parts.h"
+#include "distributed/partition.h"
 
 namespace crocuta::distributed {
 namespace {
-
-void reduce(const Call& call, const void* parts, int ranks, std::int64_t count, void* out) {
-  dispatch_any(Device::cpu(), call.dtype, [&]<class Device, class T>() {
-    const auto run = call.reduce == ReduceOp::sum ? kernels::sum_parts<kernels::Cpu, T>
-                                                  : kernels::max_parts<kernels::Cpu, T>;
-    run(ranks, count, static_cast<const T*>(parts), static_cast<T*>(out), nullptr);
-  });
-}
-
-// Rank p reduces the elements [bound(p), bound(p + 1)) of a buffer of `count`.
-struct Partition {
-  std::int64_t count;
-  std::int64_t ranks;
-  std::int64_t bound(std::int64_t p) const {
-    return p * (count / ranks) + std::min(p, count % ranks);
-  }
-  std::int64_t length(std::int64_t p) const { return bound(p + 1) - bound(p); }
-};
-
-std::size_t bytes_of(const Call& call, std::int64_t count) {
-  return static_cast<std::size_t>(count) * size_of(call.dtype);
-}
 
 // The same part size for every rank, `stride` bytes apart.
 std::vector<SendPart> send_parts(int ranks, const void* data, std::size_t bytes,
@@ -76,7 +53,7 @@ void HostBackend::reduce_scatter(const Call& call, const void* in, void* out, st
   const std::size_t bytes = bytes_of(call, count);
   const Storage parts(Device::cpu(), bytes * static_cast<std::size_t>(size()));
   move(call, send_parts(size(), in, bytes, bytes), receive_parts(size(), parts.data, bytes));
-  reduce(call, parts.data, size(), count, out);
+  reduce_parts(call, Device::cpu(), parts.data, size(), count, out, nullptr);
 }
 
 // A reduce-scatter followed by an all-gather: each rank sends 2 (P-1)/P of the buffer, which is the
@@ -96,7 +73,7 @@ void HostBackend::all_reduce(const Call& call, const void* in, void* out, std::i
   move(call, sends, receive_parts(size(), parts.data, bytes(rank())));
 
   std::byte* const reduced = target + at(rank());
-  reduce(call, parts.data, size(), mine, reduced);
+  reduce_parts(call, Device::cpu(), parts.data, size(), mine, reduced, nullptr);
 
   std::vector<ReceivePart> receives;
   for (int p = 0; p < size(); ++p) receives.push_back({target + at(p), bytes(p)});
@@ -145,12 +122,20 @@ std::shared_ptr<Backend> HostBackend::split(const Call& call, int color, int key
   return make_group(call, color, std::move(world_ranks), new_rank);
 }
 
+HostBackend::RollCall HostBackend::roll_call(const Call&, std::chrono::milliseconds) {
+  return {};
+}
+
 std::string HostBackend::disagreement(std::span<const Call> calls) const {
   for (std::size_t r = 1; r < calls.size(); ++r) {
     if (calls[r] == calls[0]) continue;
+    const auto text = [&](const Call& call) {
+      if (calls[r].memory == calls[0].memory) return describe(call);
+      return describe(call) + (call.memory == Device::Kind::cpu ? " on the CPU" : " on a GPU");
+    };
     return str(name(calls[0].collective), ": '", rank_name(static_cast<int>(r)),
-               "': expected the call of ", rank_name(0), ", ", describe(calls[0]), ", got ",
-               describe(calls[r]));
+               "': expected the call of ", rank_name(0), ", ", text(calls[0]), ", got ",
+               text(calls[r]));
   }
   return {};
 }
@@ -160,6 +145,7 @@ namespace {
 class SelfBackend final : public HostBackend {
  public:
   explicit SelfBackend(const CommOptions& options) : HostBackend(0, {0}, options) {}
+  void agree(const Call&) override {}
 
  protected:
   void exchange(const Call&, std::span<const SendPart> sends,
@@ -167,7 +153,6 @@ class SelfBackend final : public HostBackend {
     if (receives[0].bytes == 0 || receives[0].data == sends[0].data) return;
     std::memcpy(receives[0].data, sends[0].data, receives[0].bytes);
   }
-  void agree(const Call&) override {}
   std::shared_ptr<Backend> make_group(const Call&, int color, std::vector<int>, int) override {
     return color < 0 ? nullptr : make_self_backend(options);
   }

@@ -24,6 +24,7 @@ class HostBackend : public Backend {
  public:
   using Backend::Backend;
 
+  Device buffers_for(Device) const final { return Device::cpu(); }
   void all_to_all(const Call& call, const void* in, void* out, std::int64_t count) final;
   void all_gather(const Call& call, const void* in, void* out, std::int64_t count) final;
   void reduce_scatter(const Call& call, const void* in, void* out, std::int64_t count) final;
@@ -32,15 +33,26 @@ class HostBackend : public Backend {
   void barrier(const Call& call) final;
   std::shared_ptr<Backend> split(const Call& call, int color, int key) final;
 
+  // Called once before a collective. Throws unless this backend can still be used, and compares the
+  // calls of all ranks if that is asked for and exchange() does not do it anyway.
+  virtual void agree(const Call& call) = 0;
+
+  // For backends that move data by other means and use this one for what lies on the host. Where a
+  // rank has waited too long in `call`: asks the others for theirs, and waits up to `patience`
+  // until they ask, too. The group is of no use afterwards.
+  struct RollCall {
+    bool complete = false;     // all ranks asked
+    std::string disagreement;  // of their calls, then
+    std::vector<int> missing;  // ranks that did not ask
+  };
+  virtual RollCall roll_call(const Call& call, std::chrono::milliseconds patience);
+
  protected:
   // Moves sends[p] to rank p and fills receives[p] from it, for all p, this rank included. Returns
   // when everything has arrived and the sent buffers may be changed. The parts follow from the
   // call, so equal calls have sizes that fit; unequal ones throw CommError where they are noticed.
   virtual void exchange(const Call& call, std::span<const SendPart> sends,
                         std::span<const ReceivePart> receives) = 0;
-  // Called once before a collective; compares the calls of all ranks if that is asked for and
-  // exchange() does not do it anyway.
-  virtual void agree(const Call& call) = 0;
   // The backend of a new group with these ranks of the world, of which this one is number `rank`.
   // Called on all its members, and by those only, in the `call.sequence`-th collective here.
   virtual std::shared_ptr<Backend> make_group(const Call& call, int color, std::vector<int> members,

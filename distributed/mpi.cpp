@@ -71,6 +71,13 @@ struct Message {
   bool incoming = false;
 };
 
+// Some ranks have not joined a collective in time.
+struct Missing : CommError {
+  Missing(const std::string& message, std::vector<int> ranks)
+      : CommError(message), ranks(std::move(ranks)) {}
+  std::vector<int> ranks;
+};
+
 class MpiBackend final : public HostBackend {
  public:
   MpiBackend(MPI_Comm comm, int rank, std::vector<int> members, const CommOptions& options)
@@ -80,21 +87,28 @@ class MpiBackend final : public HostBackend {
     if (runtime().phase == Runtime::Phase::running && !runtime().broken) MPI_Comm_free(&comm_);
   }
 
- protected:
   void agree(const Call& call) override {
+    require_usable(call);
     if (!options.check_collectives) return;
-    std::vector<Call> calls(static_cast<std::size_t>(size()));
-    std::vector<SendPart> sends(calls.size());
-    std::vector<ReceivePart> receives(calls.size());
-    for (std::size_t p = 0; p < calls.size(); ++p) {
-      sends[p] = {reinterpret_cast<const std::byte*>(&call), sizeof call};
-      receives[p] = {reinterpret_cast<std::byte*>(&calls[p]), sizeof call};
-    }
-    exchange(call, sends, receives);
-    const std::string disagreed = disagreement(calls);
+    const std::string disagreed = disagreement(everybodys(call));
     if (!disagreed.empty()) throw CommError(disagreed);
   }
 
+  RollCall roll_call(const Call& call, std::chrono::milliseconds patience) override {
+    RollCall result;
+    options.timeout = patience;
+    try {
+      result.disagreement = disagreement(everybodys(call));
+      result.complete = true;
+    } catch (const Missing& error) {
+      result.missing = error.ranks;
+    } catch (const CommError&) {  // another failure than the one that is looked into
+    }
+    runtime().broken = true;
+    return result;
+  }
+
+ protected:
   void exchange(const Call& call, std::span<const SendPart> sends,
                 std::span<const ReceivePart> receives) override {
     require_usable(call);
@@ -127,6 +141,19 @@ class MpiBackend final : public HostBackend {
   }
 
  private:
+  // The call that each rank makes, this being ours.
+  std::vector<Call> everybodys(const Call& call) {
+    std::vector<Call> calls(static_cast<std::size_t>(size()));
+    std::vector<SendPart> sends(calls.size());
+    std::vector<ReceivePart> receives(calls.size());
+    for (std::size_t p = 0; p < calls.size(); ++p) {
+      sends[p] = {reinterpret_cast<const std::byte*>(&call), sizeof call};
+      receives[p] = {reinterpret_cast<std::byte*>(&calls[p]), sizeof call};
+    }
+    exchange(call, sends, receives);
+    return calls;
+  }
+
   void require_usable(const Call& call) const {
     if (runtime().phase != Runtime::Phase::running) {
       throw CommError(str(describe(call), ": used after distributed::shutdown()"));
@@ -203,11 +230,8 @@ class MpiBackend final : public HostBackend {
     }
     std::sort(missing.begin(), missing.end());
     missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
-    std::string names;
-    for (const int r : missing) names += str(names.empty() ? "" : ", ", rank_name(r));
-    throw CommError(str(name(call.collective), ": ", rank_name(rank()), " waited ",
-                        options.timeout.count() / 1000.0, " s in ", describe(call), " for ",
-                        names));
+    const std::string message = waited(call, options.timeout) + " for " + rank_names(missing);
+    throw Missing(message, std::move(missing));
   }
 
   MPI_Comm comm_;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "distributed/buffers.h"
 #include "distributed/host_backend.h"
+#include "framework/ops.h"
 
 namespace crocuta {
 
@@ -20,6 +22,11 @@ ProcessGroup::ProcessGroup() : ProcessGroup(distributed::make_self_backend(CommO
 
 ProcessGroup::ProcessGroup(std::shared_ptr<Backend> backend)
     : state_(std::make_shared<State>(State{.backend = std::move(backend)})) {}
+
+const std::shared_ptr<Backend>& ProcessGroup::backend() const {
+  alive();
+  return state_->backend;
+}
 
 Backend& ProcessGroup::alive() const {
   if (state_->destroyed) throw CommError("process group: used after destroy()");
@@ -80,15 +87,6 @@ Backend& ProcessGroup::begin(Call& call, const Tensor& x) const {
 
 namespace {
 
-// What the backends read: contiguous, in host memory, outside the graph.
-Tensor input_of(const Tensor& x) {
-  return x.detach().to(Device::cpu()).contiguous();
-}
-
-Tensor output_for(const Tensor& x, Shape shape) {
-  return empty(std::move(shape), {x.dtype(), Device::cpu()});
-}
-
 void require_one_block_per_rank(Collective collective, const Tensor& x, int size) {
   if (x.dim() > 0 && x.size(0) == size) return;
   fail<ShapeError>(distributed::name(collective), "x",
@@ -101,6 +99,21 @@ Shape without_first(const Shape& shape) {
 
 }  // namespace
 
+Tensor ProcessGroup::run(Function function, Call& call, const Tensor& x, Shape result,
+                         std::int64_t count) const {
+  const Backend& backend = alive();
+  const Device place = backend.buffers_for(x.device());
+  if (backend.size() == 1 && place != x.device()) {  // nobody to go by way of the host for
+    const Tensor y = reshape(x.detach().clone(), std::move(result));
+    begin(call, x);
+    return y;
+  }
+  call.memory = place.kind;
+  distributed::Buffers buffers(x, std::move(result), place);
+  (begin(call, x).*function)(call, buffers.in(), buffers.out(), count);
+  return buffers.result();
+}
+
 ProcessGroup ProcessGroup::split(int color, int key) const {
   Call call{.collective = Collective::split};
   Backend& backend = begin(call);
@@ -110,38 +123,25 @@ ProcessGroup ProcessGroup::split(int color, int key) const {
 Tensor ProcessGroup::all_to_all(const Tensor& x) const {
   Call call{.collective = Collective::all_to_all};
   require_one_block_per_rank(call.collective, x, size());
-  const Tensor in = input_of(x);
-  const Tensor out = output_for(x, x.shape());
-  begin(call, x).all_to_all(call, in.raw_data(), out.raw_data(), x.numel() / size());
-  return out.to(x.device());
+  return run(&Backend::all_to_all, call, x, x.shape(), x.numel() / size());
 }
 
 Tensor ProcessGroup::all_reduce(const Tensor& x, ReduceOp op) const {
   Call call{.collective = Collective::all_reduce, .reduce = op};
-  alive();
-  const Tensor in = input_of(x);
-  const Tensor out = output_for(x, x.shape());
-  begin(call, x).all_reduce(call, in.raw_data(), out.raw_data(), x.numel());
-  return out.to(x.device());
+  return run(&Backend::all_reduce, call, x, x.shape(), x.numel());
 }
 
 Tensor ProcessGroup::all_gather(const Tensor& x) const {
   Call call{.collective = Collective::all_gather};
   Shape shape = x.shape();
   shape.insert(shape.begin(), size());
-  const Tensor in = input_of(x);
-  const Tensor out = output_for(x, std::move(shape));
-  begin(call, x).all_gather(call, in.raw_data(), out.raw_data(), x.numel());
-  return out.to(x.device());
+  return run(&Backend::all_gather, call, x, std::move(shape), x.numel());
 }
 
 Tensor ProcessGroup::reduce_scatter(const Tensor& x, ReduceOp op) const {
   Call call{.collective = Collective::reduce_scatter, .reduce = op};
   require_one_block_per_rank(call.collective, x, size());
-  const Tensor in = input_of(x);
-  const Tensor out = output_for(x, without_first(x.shape()));
-  begin(call, x).reduce_scatter(call, in.raw_data(), out.raw_data(), out.numel());
-  return out.to(x.device());
+  return run(&Backend::reduce_scatter, call, x, without_first(x.shape()), x.numel() / size());
 }
 
 Tensor ProcessGroup::broadcast(const Tensor& x, int root) const {
@@ -149,10 +149,7 @@ Tensor ProcessGroup::broadcast(const Tensor& x, int root) const {
   if (root < 0 || root >= size()) {
     fail<CommError>("broadcast", "root", str("a rank from 0 to ", size() - 1), str(root));
   }
-  const Tensor in = input_of(x);
-  const Tensor out = output_for(x, x.shape());
-  begin(call, x).broadcast(call, in.raw_data(), out.raw_data(), x.numel());
-  return out.to(x.device());
+  return run(&Backend::broadcast, call, x, x.shape(), x.numel());
 }
 
 void ProcessGroup::barrier() const {

@@ -14,14 +14,19 @@ namespace crocuta {
 // Collectives are called by all ranks of the group, in the same order, with tensors of the same
 // shape and dtype, and, since a recorded collective has another one in its backward pass, all or
 // none requiring a gradient. They return new tensors, outside the autograd graph; the
-// differentiable ones are in distributed/collectives.h. Non-contiguous tensors are copied first,
-// and those on a GPU by way of the host. Reductions add in rank
-// order: the same bits on every rank, in every run and with every backend; 16-bit types are summed
-// in float32 and rounded once.
+// differentiable ones are in distributed/collectives.h. Results are on the device of the tensor
+// given; non-contiguous tensors are copied first. Reductions add in rank order: the same bits on
+// every rank, in every run and with every backend; 16-bit types are summed in float32 and rounded
+// once.
+//
+// Tensors on a GPU travel from GPU to GPU, and the host does not wait for them, if the ranks have
+// NCCL for it (see distributed::on_device). Else they go by way of the host, which waits for what
+// the current stream holds. All ranks must have theirs on a GPU, or none.
 //
 // All throw CommError: when the group is destroyed or does not contain this rank (before anything
 // is sent), when the ranks' calls differ (see CommOptions::check_collectives), when another rank
-// has failed, or has not joined within the timeout.
+// has failed, or has not joined within the timeout. For what travels from GPU to GPU that may be
+// found out later, and be thrown by the next collective or by what waits for the GPU.
 class ProcessGroup {
  public:
   ProcessGroup();
@@ -61,9 +66,17 @@ class ProcessGroup {
   const CommStats& stats() const;
   void reset_stats() const;
 
+  // For what builds groups.
+  const std::shared_ptr<distributed::Backend>& backend() const;
+
  private:
   struct State;
+  using Function = void (distributed::Backend::*)(const distributed::Call&, const void* in,
+                                                  void* out, std::int64_t count);
   distributed::Backend& alive() const;
+  // Runs a collective on x's elements; the result has shape `result`.
+  Tensor run(Function function, distributed::Call& call, const Tensor& x, Shape result,
+             std::int64_t count) const;
   // Fills in the parts of `call` that every collective has, counts it, and returns the backend.
   distributed::Backend& begin(distributed::Call& call) const;
   distributed::Backend& begin(distributed::Call& call, const Tensor& x) const;

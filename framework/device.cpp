@@ -125,7 +125,20 @@ kernels::Stream current_stream(Device device) {
 }
 
 void synchronize(Device device) {
-  if (device.is_cuda()) cuda::synchronize(device);
+  if (device.is_cpu()) return;
+  cuda::synchronize(device);
+  cuda::after_wait();
+}
+
+namespace {
+std::atomic<void (*)()> device_check = nullptr;
+}
+
+void set_device_check(void (*check)()) {
+  device_check = check;
+}
+void cuda::after_wait() {
+  if (void (*const check)() = device_check) check();
 }
 
 void wait_for(Device device, kernels::Stream stream, Device other_device, kernels::Stream other) {

@@ -95,4 +95,9 @@ class StreamGuard {
 // What is put on `stream` from now on waits for what is on `other` now; the host does not.
 void wait_for(Device device, kernels::Stream stream, Device other_device, kernels::Stream other);
 
+// Has check() called after every wait of a thread for a GPU; it may throw. For backends that find
+// out only while the GPU works that what it computes is worthless, which nobody must get to read
+// then.
+void set_device_check(void (*check)());
+
 }  // namespace crocuta

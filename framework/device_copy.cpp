@@ -144,6 +144,21 @@ std::byte* PinnedBuffer::data() const {
 
 void PinnedBuffer::wait() const {
   wait_for_block(*block_);
+  cuda::after_wait();
+}
+
+void PinnedBuffer::load(const void* from, std::size_t bytes) {
+  const kernels::Stream stream = current_stream(block_->device);
+  check_cuda(cudaMemcpyAsync(data(), from, bytes, cudaMemcpyDeviceToHost, native(stream)),
+             "copy from the GPU");
+  used_by(stream);
+}
+
+void PinnedBuffer::store(void* to, std::size_t bytes) {
+  const kernels::Stream stream = current_stream(block_->device);
+  check_cuda(cudaMemcpyAsync(to, data(), bytes, cudaMemcpyHostToDevice, native(stream)),
+             "copy to the GPU");
+  used_by(stream);
 }
 
 void PinnedBuffer::used_by(kernels::Stream stream) {
@@ -156,20 +171,15 @@ void PinnedBuffer::used_by(kernels::Stream stream) {
 namespace {
 
 void copy_to_gpu(Device device, std::byte* to, const std::byte* from, std::size_t bytes) {
-  const kernels::Stream stream = current_stream(device);
   for (std::size_t at = 0; at < bytes; at += kPiece) {
     const std::size_t count = std::min(kPiece, bytes - at);
     PinnedBuffer piece(device, count);
     std::memcpy(piece.data(), from + at, count);
-    check_cuda(
-        cudaMemcpyAsync(to + at, piece.data(), count, cudaMemcpyHostToDevice, native(stream)),
-        "copy to the GPU");
-    piece.used_by(stream);
+    piece.store(to + at, count);
   }
 }
 
 void copy_from_gpu(Device device, std::byte* to, const std::byte* from, std::size_t bytes) {
-  const kernels::Stream stream = current_stream(device);
   std::optional<PinnedBuffer> last;  // that the GPU is writing to
   std::size_t arrived = 0;
   const auto take_last = [&] {
@@ -183,10 +193,7 @@ void copy_from_gpu(Device device, std::byte* to, const std::byte* from, std::siz
   for (std::size_t at = 0; at < bytes; at += kPiece) {
     const std::size_t count = std::min(kPiece, bytes - at);
     PinnedBuffer piece(device, count);
-    check_cuda(
-        cudaMemcpyAsync(piece.data(), from + at, count, cudaMemcpyDeviceToHost, native(stream)),
-        "copy from the GPU");
-    piece.used_by(stream);
+    piece.load(from + at, count);
     take_last();
     last.emplace(std::move(piece));
   }

@@ -8,8 +8,8 @@
 namespace crocuta {
 
 // Host memory that is page-locked, so that `device`, a GPU, reads and writes it by itself while the
-// CPU goes on; ordinary memory if there is no more of that. Kept for reuse. Only in builds with
-// CUDA.
+// CPU goes on; ordinary memory if there is no more of that. Kept for reuse, by others when what
+// load() and store() have begun is done.
 class PinnedBuffer {
  public:
   // `bytes` > 0 bytes aligned to 64. Throws OutOfMemory.
@@ -18,14 +18,16 @@ class PinnedBuffer {
   ~PinnedBuffer();
 
   std::byte* data() const;
-  // Says that what is on `stream` now uses the memory, so that nobody else gets it before that is
-  // done. wait() waits for it.
-  void used_by(kernels::Stream stream);
+  // Copy from, and to, the GPU's memory in the order of its current stream; wait() waits for that.
+  void load(const void* from, std::size_t bytes);
+  void store(void* to, std::size_t bytes);
   void wait() const;
 
   struct Block;
 
  private:
+  void used_by(kernels::Stream stream);
+
   Block* block_;
 };
 

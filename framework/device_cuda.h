@@ -19,5 +19,7 @@ kernels::Stream new_stream(Device device);
 void delete_stream(Device device, kernels::Stream stream) noexcept;
 void wait_for(Device device, kernels::Stream stream, Device other_device, kernels::Stream other);
 void synchronize(Device device);
+// To be called after waiting for a GPU, before what it has computed is looked at.
+void after_wait();
 
 }  // namespace crocuta::cuda

@@ -40,6 +40,18 @@ void synchronize(Device device) {
 
 }  // namespace cuda
 
+struct PinnedBuffer::Block {};
+PinnedBuffer::PinnedBuffer(Device device, std::size_t) : block_(nullptr) {
+  require_available("PinnedBuffer", device);
+}
+PinnedBuffer::~PinnedBuffer() = default;
+std::byte* PinnedBuffer::data() const {
+  return nullptr;
+}
+void PinnedBuffer::load(const void*, std::size_t) {}
+void PinnedBuffer::store(void*, std::size_t) {}
+void PinnedBuffer::wait() const {}
+
 void copy_bytes(Device, void* to, Device, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
 }

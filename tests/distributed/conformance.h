@@ -1,5 +1,6 @@
-// One suite for every backend: each case is what one rank does, and holds for any number of ranks.
-// Run by test_process_group.cpp on rank threads and by mpi_program.cpp on processes.
+// One suite for every backend: each case is what one rank does, and holds for any number of ranks,
+// with tensors on the default device. Run by test_process_group.cpp on rank threads, by
+// mpi_program.cpp on processes, and by test_nccl.cpp on one GPU.
 #pragma once
 
 #include <functional>

@@ -151,6 +151,18 @@ void scalars_and_empty_tensors_travel(const ProcessGroup& world) {
   world.barrier();
 }
 
+void results_are_where_the_tensor_is(const ProcessGroup& world) {
+  for (const Device device : {default_device(), Device::cpu()}) {
+    const Tensor x = ones({world.size(), 3}, {.device = device});
+    EXPECT(world.all_to_all(x).device() == device);
+    EXPECT(world.all_reduce(x).device() == device);
+    EXPECT(world.all_gather(x).device() == device);
+    EXPECT(world.reduce_scatter(x).device() == device);
+    EXPECT(world.broadcast(x, 0).device() == device);
+    EXPECT(world.all_reduce(zeros({0}, {.device = device})).device() == device);
+  }
+}
+
 void strided_inputs_are_taken_by_value(const ProcessGroup& world) {
   const Tensor x = rank_values(6, world.rank(), {5, 4}, DType::float32);
   const Tensor view = transpose(x, 0, 1);
@@ -279,6 +291,7 @@ std::vector<ConformanceCase> value_cases() {
        reduce_scatter_gives_each_rank_its_block_of_the_sum},
       {"broadcast copies the root", broadcast_copies_the_root},
       {"scalars and empty tensors travel", scalars_and_empty_tensors_travel},
+      {"results are where the tensor is", results_are_where_the_tensor_is},
       {"strided inputs are taken by value", strided_inputs_are_taken_by_value},
       {"large tensors travel", large_tensors_travel},
       {"repeated reductions have the same bits", repeated_reductions_have_the_same_bits},

@@ -131,13 +131,17 @@ TEST_CASE(
   if (cuda_device_count() == 0) SKIP_TEST("no GPU for page-locked memory");
   const Device gpu = Device::cuda();
   const std::size_t bytes = 123'456;
+  const Tensor x = tensor({1, 2, 3}, {.device = gpu}), y = zeros({3}, {.device = gpu});
   std::byte* first = nullptr;
   {
     PinnedBuffer buffer(gpu, bytes);
     first = buffer.data();
-    buffer.used_by(current_stream(gpu));
+    buffer.load(x.raw_data(), 12);
     buffer.wait();
+    CHECK(reinterpret_cast<const float*>(first)[2] == 3);
+    buffer.store(y.raw_data(), 12);
   }
+  CHECK(y.to_vector() == std::vector<float>{1, 2, 3});
   PinnedBuffer again(gpu, bytes - 1000);
   CHECK(again.data() == first);
   CHECK(PinnedBuffer(gpu, bytes).data() != first);
