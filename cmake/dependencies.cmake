@@ -43,6 +43,19 @@ if(CROCUTA_MPI)
   set(CROCUTA_WITH_MPI ${MPI_CXX_FOUND})
 endif()
 
+set(CROCUTA_WITH_NCCL OFF)
+if(CROCUTA_NCCL AND CROCUTA_CUDA STREQUAL "ON")
+  if(CROCUTA_NCCL STREQUAL "AUTO")
+    find_package(NCCL 2.14 QUIET)  # the first with communicators that do not block
+  else()
+    find_package(NCCL 2.14 REQUIRED)
+  endif()
+  set(CROCUTA_WITH_NCCL ${NCCL_FOUND})
+elseif(CROCUTA_NCCL AND CROCUTA_CUDA STREQUAL "emulated")
+  set(CROCUTA_WITH_NCCL ON)  # emulated, too
+  set(NCCL_VERSION "emulated")
+endif()
+
 if(CROCUTA_TESTS)
   find_package(Catch2 REQUIRED)  # 2.13 (Debian 12, Ubuntu 22.04) or 3 (Ubuntu 24.04, Debian 13)
 endif()

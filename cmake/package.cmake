@@ -21,6 +21,7 @@ install(FILES ${PROJECT_BINARY_DIR}/crocuta-config.cmake
               ${PROJECT_BINARY_DIR}/crocuta-config-version.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindCBLAS.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindFFTW.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindNCCL.cmake
         DESTINATION ${destination})
 # kernels/cpu and the like hold what only the kernels themselves include.
 install(DIRECTORY kernels framework distributed layers

@@ -15,6 +15,9 @@
 #if defined(CROCUTA_WITH_MPI)
 #include "distributed/mpi.h"
 #endif
+#if defined(CROCUTA_WITH_NCCL)
+#include "distributed/nccl.h"
+#endif
 
 namespace crocuta::distributed {
 namespace {
@@ -86,16 +89,10 @@ std::optional<int> launched_processes() {
   return count_in("SLURM_NTASKS");
 }
 
-ProcessGroup init(std::string_view backend, const CommOptions& options) {
-  if (backend == "nccl") {
-    throw DeviceError(
-        "distributed::init: 'backend': expected one that is built in (self, mpi), "
-        "got nccl: this build has none; configure with -DCROCUTA_NCCL=ON");
-  }
-  if (backend != "auto" && backend != "self" && backend != "mpi") {
-    fail<ArgumentError>("distributed::init", "backend", "auto, self, mpi or nccl",
-                        printable(backend));
-  }
+namespace {
+
+// The processes of the launcher, or this one alone, on the host.
+ProcessGroup host_world(std::string_view backend, const CommOptions& options) {
   const std::optional<int> launched = launched_processes();
   const bool several = launched.value_or(1) > 1;
   if (backend == "self" && several) strangers(*launched, "asked for the backend 'self'");
@@ -118,6 +115,56 @@ ProcessGroup init(std::string_view backend, const CommOptions& options) {
   if (launched) share_cores(*launched);
   return ProcessGroup(make_self_backend(options));
 }
+
+// Tensors on GPUs go by way of the host.
+void warn_of_slowness(const ProcessGroup& world, const std::string& why) {
+  if (world.rank() != 0) return;
+  log_warn(str("tensors go from GPU to GPU through the host's memory, which is slow: ", why));
+}
+
+}  // namespace
+
+ProcessGroup init(std::string_view backend, const CommOptions& options) {
+  if (backend != "auto" && backend != "self" && backend != "mpi" && backend != "nccl") {
+    fail<ArgumentError>("distributed::init", "backend", "auto, self, mpi or nccl",
+                        printable(backend));
+  }
+  const ProcessGroup world = host_world(backend, options);
+  if (backend != "auto" && backend != "nccl") return world;
+  return on_device(world, default_device(), backend);
+}
+
+#if defined(CROCUTA_WITH_NCCL)
+ProcessGroup on_device(const ProcessGroup& world, Device device, std::string_view backend) {
+  const bool insists = backend == "nccl";
+  auto host = std::dynamic_pointer_cast<HostBackend>(world.backend());
+  // Who has NCCL already has it, and who is alone needs nobody.
+  if (host == nullptr || (world.size() == 1 && !insists)) return world;
+  const nccl::GpuCensus census = nccl::count_gpus(*host, device);
+  if (census.any && census.problem.empty()) {
+    return ProcessGroup(nccl::make_backend(std::move(host), device));
+  }
+  if (insists) {
+    fail<ArgumentError>("distributed::init", "backend",
+                        "a GPU of its own for each rank, which nccl needs", census.problem);
+  }
+  if (census.any) {
+    warn_of_slowness(
+        world, str("NCCL needs a GPU of its own for each rank, but there is ", census.problem));
+  }
+  return world;
+}
+#else
+ProcessGroup on_device(const ProcessGroup& world, Device device, std::string_view backend) {
+  if (backend == "nccl") {
+    fail<ArgumentError>(
+        "distributed::init", "backend", "one that is built in (self, mpi)",
+        "nccl: this build has none; configure with -DCROCUTA_CUDA=ON -DCROCUTA_NCCL=ON");
+  }
+  if (world.size() > 1 && device.is_cuda()) warn_of_slowness(world, "this build has no NCCL");
+  return world;
+}
+#endif
 
 int shutdown(int status) {
 #if defined(CROCUTA_WITH_MPI)

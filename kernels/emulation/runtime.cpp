@@ -7,6 +7,7 @@
 #include "kernels/emulation/calls.h"
 #include "kernels/emulation/limits.h"
 #include "kernels/emulation/memory.h"
+#include "kernels/emulation/stall.h"
 
 namespace crocuta::emulation {
 namespace {
@@ -196,6 +197,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   properties->minor = kComputeMinor;
   properties->l2CacheSize = 50 << 20;
   properties->pciBusID = device + 1;
+  // The same in all processes, which emulate the same GPUs.
+  properties->uuid.bytes[0] = static_cast<char>(device + 1);
   return cudaSuccess;
 }
 cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int device) {
@@ -208,6 +211,7 @@ cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int device) {
 
 cudaError_t cudaDeviceSynchronize() {
   CROCUTA_BEGIN_WAITING("cudaDeviceSynchronize");
+  wait_for_stalled_streams();
   const std::string damage = damaged_redzone(current_device);
   return damage.empty() ? cudaSuccess : set_error(cudaErrorIllegalAddress, damage);
 }
@@ -237,6 +241,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
 }
 cudaError_t cudaFree(void* pointer) {
   if (device_count() == 0) return set_error(cudaErrorNoDevice);
+  wait_for_stalled_streams();
   // Freed in any case, so that a test of a fault leaves no memory behind.
   const std::string problem = pointer == nullptr ? "" : free_device(pointer);
   CROCUTA_BEGIN_WAITING("cudaFree");

@@ -1,14 +1,24 @@
 // Streams and events. Whatever is queued has already run, so they only keep their books.
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "kernels/emulation/calls.h"
+#include "kernels/emulation/stall.h"
 
-struct CUstream_st {};
+// What a stream waits for, if it is stalled, until it is set. Event and stream share it.
+using Stall = std::shared_ptr<std::atomic<bool>>;
+
+struct CUstream_st {
+  Stall stall;
+};
 struct CUevent_st {
+  Stall stall;
   bool timed = true;
   bool recorded = false;
   std::chrono::steady_clock::time_point time;
@@ -27,6 +37,11 @@ class Handles {
   bool contains(T* handle) {
     const std::lock_guard lock(mutex_);
     return live_.count(handle) > 0;
+  }
+  template <class F>
+  void for_each(F f) {
+    const std::lock_guard lock(mutex_);
+    for (T* handle : live_) f(*handle);
   }
   bool destroy(T* handle) {
     const std::lock_guard lock(mutex_);
@@ -55,7 +70,36 @@ bool valid_stream(cudaStream_t stream) {
   return stream == nullptr || streams().contains(stream);
 }
 
+// Handles' stalls are set on one thread and looked at by others.
+std::mutex stall_mutex;
+
+void set_stall(Stall& to, const Stall& stall) {
+  const std::lock_guard lock(stall_mutex);
+  to = stall;
+}
+template <class T>
+Stall stall_of(const T* handle) {
+  if (handle == nullptr) return nullptr;
+  const std::lock_guard lock(stall_mutex);
+  return handle->stall && !*handle->stall ? handle->stall : nullptr;
+}
+void wait_for(const Stall& stall) {
+  while (stall && !*stall) std::this_thread::sleep_for(std::chrono::microseconds(100));
+}
+
 }  // namespace
+
+void stall(cudaStream_t stream) {
+  set_stall(stream->stall, std::make_shared<std::atomic<bool>>(false));
+}
+void resume(cudaStream_t stream) {
+  if (const Stall stall = stall_of(stream)) *stall = true;
+}
+void wait_for_stalled_streams() {
+  std::vector<Stall> stalls;
+  streams().for_each([&](const CUstream_st& stream) { stalls.push_back(stall_of(&stream)); });
+  for (const Stall& stall : stalls) wait_for(stall);
+}
 
 cudaError_t check_stream(cudaStream_t stream) {
   if (!valid_stream(stream)) return set_error(cudaErrorInvalidResourceHandle);
@@ -100,16 +144,18 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   CROCUTA_BEGIN_WAITING("cudaStreamSynchronize");
   CROCUTA_REQUIRE_HANDLE(valid_stream(stream));
+  wait_for(stall_of(stream));
   return cudaSuccess;
 }
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
   CROCUTA_BEGIN_WAITING("cudaStreamQuery");
   CROCUTA_REQUIRE_HANDLE(valid_stream(stream));
-  return cudaSuccess;
+  return stall_of(stream) ? set_error(cudaErrorNotReady) : cudaSuccess;
 }
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   CROCUTA_BEGIN("cudaStreamWaitEvent", cudaErrorInvalidResourceHandle);
   CROCUTA_REQUIRE_HANDLE(valid_stream(stream) && events().contains(event));
+  if (const Stall stall = stall_of(event); stall && stream) set_stall(stream->stall, stall);
   return cudaSuccess;
 }
 
@@ -130,6 +176,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   CROCUTA_BEGIN("cudaEventRecord", cudaErrorInvalidResourceHandle);
   CROCUTA_REQUIRE_HANDLE(valid_stream(stream) && events().contains(event));
+  set_stall(event->stall, stall_of(stream));
   event->recorded = true;
   event->time = std::chrono::steady_clock::now();
   return cudaSuccess;
@@ -137,11 +184,12 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   CROCUTA_BEGIN_WAITING("cudaEventQuery");
   CROCUTA_REQUIRE_HANDLE(events().contains(event));
-  return cudaSuccess;
+  return stall_of(event) ? set_error(cudaErrorNotReady) : cudaSuccess;
 }
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   CROCUTA_BEGIN_WAITING("cudaEventSynchronize");
   CROCUTA_REQUIRE_HANDLE(events().contains(event));
+  wait_for(stall_of(event));
   return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {

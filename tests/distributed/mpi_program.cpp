@@ -1,7 +1,9 @@
-// One rank of an MPI job: `mpi_program conformance`, or a scenario of test_mpi_failures.cpp.
-// Without Catch2, whose main would end ranks without distributed::shutdown().
+// One rank of an MPI job: the conformance suite, or a scenario of test_mpi_failures.cpp
+// or test_nccl_failures.cpp. Without Catch2, whose main would end ranks without
+// distributed::shutdown().
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <string_view>
 #include <thread>
@@ -9,6 +11,7 @@
 #include "distributed/init.h"
 #include "distributed/mpi.h"
 #include "tests/distributed/conformance.h"
+#include "tests/distributed/nccl_scenarios.h"
 
 namespace crocuta::test {
 namespace {
@@ -31,8 +34,8 @@ void run_cases(const ProcessGroup& world, const std::vector<ConformanceCase>& ca
   }
 }
 
-void conformance() {
-  const ProcessGroup world = distributed::init("auto");
+void conformance(std::string_view backend) {
+  const ProcessGroup world = distributed::init(backend);
   run_cases(world, conformance_cases());
   distributed::mpi::set_message_limit(1001);  // parts of many messages, the last one short
   run_cases(world, value_cases());
@@ -108,7 +111,8 @@ void mismatched_launcher() {
 }
 
 int run(std::string_view scenario) {
-  if (scenario == "conformance") return conformance(), 0;
+  if (scenario == "conformance") return conformance("mpi"), 0;
+  if (scenario == "conformance_nccl") return conformance("nccl"), 0;
   if (scenario == "hang") return hang(), 0;
   if (scenario == "die") return die(), 0;
   if (scenario == "throw_alone") return throw_alone(), 0;
@@ -118,7 +122,17 @@ int run(std::string_view scenario) {
   if (scenario == "use_after_shutdown") return use_after_shutdown(), 0;
   if (scenario == "init_twice") return init_twice(), 0;
   if (scenario == "mismatched_launcher") return mismatched_launcher(), 0;
+#if defined(CROCUTA_NCCL_SCENARIOS)
+  for (const NcclScenario& nccl : nccl_scenarios()) {
+    if (scenario == nccl.name) return nccl.run(), 0;
+  }
+#endif
   throw ArgumentError("mpi_program: unknown scenario");
+}
+
+// In one piece, since other ranks print, too.
+void print(const std::exception& error) {
+  std::cerr << str("mpi_program: error: ", error.what(), '\n') << std::flush;
 }
 
 }  // namespace
@@ -127,12 +141,17 @@ int run(std::string_view scenario) {
 int main(int argc, char** argv) {
   int status = 0;
   try {
+    // "cuda" is each rank's own GPU, which distributed::init() finds.
+    const char* device = std::getenv("CROCUTA_TEST_DEVICE");
+    if (device == nullptr || std::string_view(device) == "cpu") {
+      crocuta::set_default_device(crocuta::Device::cpu());
+    }
     status = crocuta::test::run(argc == 2 ? argv[1] : "");
   } catch (const crocuta::ArgumentError& error) {
-    std::cerr << "mpi_program: error: " << error.what() << std::endl;
+    crocuta::test::print(error);
     status = 2;
   } catch (const std::exception& error) {
-    std::cerr << "mpi_program: error: " << error.what() << std::endl;
+    crocuta::test::print(error);
     status = 1;
   }
   return crocuta::distributed::shutdown(status);

@@ -1,0 +1,41 @@
+// NCCL on one GPU, which is all that many machines have.
+#include "distributed/init.h"
+#include "tests/distributed/conformance.h"
+#include "tests/support/catch.h"
+
+namespace crocuta {
+namespace {
+
+TEST_CASE("NCCL conforms on one GPU") {
+  if (cuda_device_count() == 0) SKIP_TEST("no GPU");
+  const Device before = default_device();
+  set_default_device(Device::cuda());
+  {
+    const ProcessGroup world = distributed::init("nccl");
+    REQUIRE(world.size() == 1);
+    CHECK(world.backend()->buffers_for(Device::cuda()) == Device::cuda());
+    for (const auto& conformance : test::conformance_cases()) {
+      INFO(conformance.name);
+      CHECK_NOTHROW(conformance.run(world));
+    }
+  }
+  set_default_device(before);
+}
+
+TEST_CASE("NCCL is refused for work on the CPU") {
+  const Device before = default_device();
+  set_default_device(Device::cpu());
+  std::string message;
+  try {
+    distributed::init("nccl");
+  } catch (const ArgumentError& error) {
+    message = error.what();
+  }
+  set_default_device(before);
+  CHECK_THAT(message,
+             ContainsSubstring("distributed::init: 'backend': expected a GPU of its own for "
+                               "each rank, which nccl needs, got none for rank 0 on "));
+}
+
+}  // namespace
+}  // namespace crocuta
