@@ -41,6 +41,7 @@ struct Options {
   std::string on_nan = "stop";      // stop or skip
   std::string device = "auto", out;
   std::int64_t cp = 1, threads = 0;  // ranks that share a sequence; CPU threads, 0: all
+  std::string backend = "auto";      // between processes: nccl, or mpi
   double comm_timeout = 120;         // seconds
   bool check_collectives = false;
 };

@@ -43,7 +43,7 @@ constexpr const char* kFooter =
     "  batch_size 32   learning_rate 0.002   min_learning_rate 0   warmup_steps 50   beta1 0.9\n"
     "  beta2 0.98   weight_decay 0.1   clip_norm 1   seed 0   eval_every 100   save_every 500\n"
     "  log_every 10   eval_windows 128   on_nan stop   device auto   out \"\" (runs/TASK)   cp 1\n"
-    "  threads 0 (all)   comm_timeout 120   check_collectives false\n\n"
+    "  threads 0 (all)   backend auto   comm_timeout 120   check_collectives false\n\n"
     "SIGINT and SIGTERM finish the step and save, SIGUSR1 saves and goes on. Exit status: 0, 1 if\n"
     "something failed, 2 for options that make no sense, 128 + n after signal n.";
 
@@ -79,6 +79,7 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
       {"--threads", "threads", "N", "CPU threads, over all ranks of this process", false},
       {"--out", "out", "DIR", "Directory for checkpoints and metrics", true},
       {"--on-nan", "on_nan", "WHAT", "stop, or skip the step", true},
+      {"--backend", "backend", "BACKEND", "Between processes: mpi, nccl, or auto", true},
       {"--comm-timeout", "comm_timeout", "SECONDS", "How long ranks wait for each other", false},
   };
   std::string config_file, resume;
@@ -119,18 +120,24 @@ CommOptions comm_options(const Options& options) {
   return comm;
 }
 
-int train_in_processes(const Invocation& call, const ProcessGroup& world) {
-  if (world.rank() != 0) set_log_level(LogLevel::error);  // rank 0 says it for all
+int train_in_processes(const Invocation& call, const ProcessGroup& processes) {
+  if (processes.rank() != 0) set_log_level(LogLevel::error);  // rank 0 says it for all
   RunPlan plan;
-  together(world, [&] {
+  Device device = Device::cpu();
+  together(processes, [&] {
     plan = plan_run(call.config, call.resume);
-    if (world.size() % plan.options.cp == 0) return;
-    throw ArgumentError(str("'cp': expected a divisor of the number of processes, ", world.size(),
-                            ", got ", plan.options.cp));
+    if (processes.size() % plan.options.cp != 0) {
+      throw ArgumentError(str("'cp': expected a divisor of the number of processes, ",
+                              processes.size(), ", got ", plan.options.cp));
+    }
+    device = parse_device(plan.options.device);
   });
   const CommOptions comm = comm_options(plan.options);
-  world.set_timeout(comm.timeout);
-  world.set_check_collectives(comm.check_collectives);
+  processes.set_timeout(comm.timeout);
+  processes.set_check_collectives(comm.check_collectives);
+  const ProcessGroup world = plan.options.backend == "mpi"
+                                 ? processes
+                                 : distributed::on_device(processes, device, plan.options.backend);
   if (plan.options.threads > 0) {
     kernels::set_thread_count(static_cast<int>(plan.options.threads));
   }
@@ -139,6 +146,10 @@ int train_in_processes(const Invocation& call, const ProcessGroup& world) {
 
 int train_in_threads(const Invocation& call) {
   const RunPlan plan = plan_run(call.config, call.resume);
+  if (plan.options.backend != "auto") {
+    throw ArgumentError(str("'backend': '", plan.options.backend,
+                            "' is for several processes: start them with mpirun -n <ranks>"));
+  }
   const int ranks = static_cast<int>(plan.options.cp);
   if (plan.options.threads > 0) {
     kernels::set_thread_count(static_cast<int>(plan.options.threads));
@@ -188,9 +199,9 @@ int train(int argc, char** argv) {
   try {
     catch_signals();
     if (distributed::launched_processes().value_or(1) == 1) return train_in_threads(call);
-    const ProcessGroup world = distributed::init();
-    rank = world.rank();
-    return train_in_processes(call, world);
+    const ProcessGroup processes = distributed::init("mpi");
+    rank = processes.rank();
+    return train_in_processes(call, processes);
   } catch (const std::exception& error) {
     return report(error, rank);
   }

@@ -26,13 +26,15 @@ TEST_CASE("options have defaults, and every key reaches its member") {
 
   const Options p = read(R"({"task": "dna", "data": ["a", "b"], "heldout": 0.2, "seq_len": 128,
     "d_model": 8, "n_layers": 3, "dtype": "float64", "learning_rate": 0.5, "beta1": 0.5,
-    "steps": 7, "schedule_steps": 9, "cp": 4, "on_nan": "skip", "check_collectives": true})");
+    "steps": 7, "schedule_steps": 9, "cp": 4, "on_nan": "skip", "backend": "nccl",
+    "check_collectives": true})");
   CHECK(p.data == std::vector<std::string>{"a", "b"});
   CHECK(p.heldout == 0.2);
   CHECK(hyena::model_length(p) == 128);
   CHECK(p.dtype == DType::float64);
   CHECK(p.schedule_steps == 9);
   CHECK(p.cp == 4);
+  CHECK(p.backend == "nccl");
   CHECK(p.check_collectives);
 }
 
@@ -52,6 +54,7 @@ TEST_CASE("options out of range are named, with what was expected") {
            {R"({"dtype": "int64"})", "'dtype'"},
            {R"({"beta1": 1})", "'beta1'"},
            {R"({"on_nan": "ignore"})", "'on_nan'"},
+           {R"({"backend": "tcp"})", "'backend'"},
            {R"({"seed": -1})", "'seed'"},
            {R"({"data": ["x"]})", "'data'"},
            {R"({"task": "text"})", "'data': task 'text' needs files: --data FILE ..."},

@@ -73,6 +73,7 @@ TEST_CASE("usage errors are one line and exit 2, before any file is made") {
     check_refusal(train(arguments, false), 2, text);
     CHECK(!fs::exists(out));
   };
+  refuses({"--backend", "nccl"}, "'nccl' is for several processes: start them with mpirun");
   refuses({"--stpes", "3"}, "unknown option '--stpes' (did you mean '--steps'?)");
   refuses({"words"}, "stray argument 'words'");
   refuses({"--steps"}, "--steps");

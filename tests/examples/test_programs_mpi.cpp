@@ -9,14 +9,21 @@
 namespace crocuta::test {
 namespace {
 
-ProgramResult train(int processes, std::vector<std::string> arguments) {
+// train_hyena on processes, with a tiny model.
+std::vector<std::string> command(int processes) {
   std::vector<std::string> all = {CROCUTA_TRAIN_HYENA};
   if (processes > 1) all = {CROCUTA_MPIEXEC, "-n", std::to_string(processes), CROCUTA_TRAIN_HYENA};
   const std::vector<std::string> tiny = {
       "--set", "symbols=6",      "--set", "seq_len=14",        "--set",        "d_model=8",
       "--set", "filter_order=8", "--set", "test_sequences=16", "--batch-size", "4",
-      "--set", "log_every=1",    "--set", "schedule_steps=20", "--device",     device_argument()};
+      "--set", "log_every=1",    "--set", "schedule_steps=20"};
   all.insert(all.end(), tiny.begin(), tiny.end());
+  return all;
+}
+
+ProgramResult train(int processes, std::vector<std::string> arguments) {
+  std::vector<std::string> all = command(processes);
+  all.insert(all.end(), {"--device", device_argument()});
   all.insert(all.end(), arguments.begin(), arguments.end());
   return run_program(all);
 }
@@ -63,6 +70,46 @@ TEST_CASE("processes under mpirun log the losses of one process") {
   check_equal(losses(folder.path("1x4")), run("1 again", 1, {}, 12), 1e-5);
 }
 
+#if defined(CROCUTA_EMULATED_NCCL)
+TEST_CASE("processes with emulated GPUs lose what they do on the CPU, over NCCL and over MPI") {
+  const TemporaryDirectory folder;
+  int runs = 0;
+  // The losses, and whether there was a warning that tensors go by way of the host.
+  const auto run = [&](const std::string& gpus, int processes, std::vector<std::string> arguments) {
+    const std::string out = folder.path(std::to_string(++runs));
+    std::vector<std::string> all = {"/usr/bin/env", "CROCUTA_EMULATED_DEVICES=" + gpus};
+    const std::vector<std::string> program = command(processes);
+    all.insert(all.end(), program.begin(), program.end());
+    arguments.insert(arguments.end(), {"--dtype", "float64", "--set", "dropout=0.2", "--steps", "6",
+                                       "--check-collectives", "--out", out});
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const ProgramResult result = run_program(all);
+    CAPTURE(result.out, result.err);
+    REQUIRE(result.status == 0);
+    const bool warned = result.err.find("through the host's memory") != std::string::npos;
+    return std::pair(losses(out), warned);
+  };
+  const auto cpu = run("1", 1, {"--device", "cpu"}).first;
+  REQUIRE(cpu.size() == 6);
+  for (const char* cp : {"1", "2"}) {  // two ranks with a sequence each, or with one together
+    CAPTURE(cp);
+    check_equal(run("1", 2, {"--device", "cpu", "--cp", cp}).first, cpu, 1e-11);
+    const auto nccl = run("2", 2, {"--device", "cuda", "--cp", cp, "--backend", "nccl"});
+    const auto chosen = run("2", 2, {"--device", "cuda", "--cp", cp});
+    const auto mpi = run("2", 2, {"--device", "cuda", "--cp", cp, "--backend", "mpi"});
+    const auto shared = run("1", 2, {"--device", "cuda", "--cp", cp});
+    check_equal(nccl.first, cpu, 1e-11);
+    CHECK(chosen == nccl);  // all its bits
+    CHECK(mpi == nccl);
+    CHECK(shared.first == nccl.first);
+    CHECK_FALSE(nccl.second);
+    CHECK(shared.second);
+  }
+  check_equal(run("4", 4, {"--device", "cuda", "--cp", "2", "--backend", "nccl"}).first, cpu,
+              1e-11);
+}
+#endif
+
 TEST_CASE("several processes say once what is wrong, and all exit alike") {
   const TemporaryDirectory folder;
   const auto refuses = [&](std::vector<std::string> arguments, int status,
@@ -78,6 +125,10 @@ TEST_CASE("several processes say once what is wrong, and all exit alike") {
   };
   refuses({"--cp", "8"}, 2, "'cp': expected a divisor of the number of processes, 4, got 8");
   refuses({"--cp", "2", "--set", "n_layers=0"}, 2, "'n_layers'");
+  refuses({"--backend", "tcp"}, 2, "'backend'");
+#if defined(CROCUTA_EMULATED_NCCL)
+  refuses({"--backend", "nccl"}, 2, "a GPU of its own for each rank, which nccl needs, got ");
+#endif
   refuses({"--task", "text", "--data", folder.path("none")}, 1, "No such file or directory");
   refuses({"--resume", folder.path("none"), "--steps", "3"}, 2, "--out does not go with --resume");
 }
