@@ -1,6 +1,7 @@
 #include "kernels/emulation/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -116,7 +117,7 @@ bool Engine::next_block() {
   blockIdx.x = static_cast<unsigned>(block % gridDim.x);
   blockIdx.y = static_cast<unsigned>(row % gridDim.y);
   blockIdx.z = static_cast<unsigned>(row / gridDim.y);
-  random_.shuffle(order_.data(), static_cast<std::uint32_t>(threads_));
+  draw_order();
   started_ = exited_ = at_barrier_ = 0;
   for (int w = 0; w * kWarp < threads_; ++w) {
     const int lanes = std::min(kWarp, threads_ - w * kWarp);
@@ -125,6 +126,27 @@ bool Engine::next_block() {
   ready_.clear();
   shared_.start_block();
   return true;
+}
+
+void Engine::draw_order() {
+  random_.shuffle(order_.data(), static_cast<std::uint32_t>(threads_));
+  warp_by_warp_ = (random_.next() & 1) != 0;
+  if (!warp_by_warp_ || threads_ <= kWarp) return;
+  std::array<std::uint16_t, kMaxThreads> lanes;
+  std::array<std::size_t, kMaxThreads / kWarp> counts = {};
+  for (const std::uint16_t thread : order_) {
+    const std::size_t w = thread / kWarp;
+    lanes[w * kWarp + counts[w]++] = thread;
+  }
+  // Warps in the order of their first threads, which is as much by chance.
+  std::size_t at = 0;
+  std::array<std::uint16_t, kMaxThreads> mixed;
+  std::copy(order_.begin(), order_.end(), mixed.begin());
+  for (std::size_t t = 0; t < order_.size(); ++t) {
+    const std::size_t w = mixed[t] / kWarp;
+    for (std::size_t i = 0; i < counts[w]; ++i) order_[at++] = lanes[w * kWarp + i];
+    counts[w] = 0;
+  }
 }
 
 uint3 Engine::index_of(int thread) const {
@@ -154,7 +176,7 @@ void Engine::run_thread(int thread) {
 // Whether to run a thread that has not started, rather than one that can go on.
 bool Engine::unstarted_first() {
   if (started_ == threads_) return false;
-  return start_one_ || ready_.empty() || (random_.next() & 1) != 0;
+  return start_one_ || ready_.empty() || (!warp_by_warp_ && (random_.next() & 1) != 0);
 }
 
 Engine::Worker* Engine::idle_worker() {
@@ -227,7 +249,7 @@ void Engine::fault_of_barrier(Site site) {
 
 void Engine::release_barrier() {
   at_barrier_ = 0;
-  random_.shuffle(order_.data(), static_cast<std::uint32_t>(threads_));
+  draw_order();
   for (const std::uint16_t thread : order_) ready_.push_back(suspended_[thread]);
 }
 

@@ -4,8 +4,9 @@
 // A thread runs until it must wait for others. Any order of threads between two barriers is one
 // that a GPU may choose, so the order is drawn by chance, anew at every barrier: of two accesses
 // that lack a barrier between them, either may come first, and a kernel that needs one order gives
-// wrong results under some seeds. Threads that never wait need no fiber of their own; a kernel
-// without barriers runs in a plain loop, on the stack of its caller.
+// wrong results under some seeds. Now threads are mixed, now whole warps follow one another.
+// Threads that never wait need no fiber of their own; a kernel without barriers runs in a plain
+// loop, on the stack of its caller.
 #pragma once
 
 #include <array>
@@ -102,6 +103,7 @@ class Engine {
   bool unstarted_first();
   Worker* idle_worker();
   Worker* any_suspended() const;
+  void draw_order();
   void release_barrier();
   bool valid_lanes(int warp, int lane) const;
   [[noreturn]] void fault_of_lanes(int warp, int lane);
@@ -128,6 +130,10 @@ class Engine {
   int threads_ = 0;
   std::vector<std::uint16_t> order_;  // of the threads, at the start
   int started_ = 0, exited_ = 0, at_barrier_ = 0;
+  // Until the next barrier each warp goes as far as it can before the next one starts. Where
+  // threads are mixed all warps come about equally far: one hardly ever meets what another did much
+  // later.
+  bool warp_by_warp_ = false;
   bool start_one_ = false;  // a fiber was switched to so that it runs an unstarted thread
   Site barrier_site_ = {};
   int first_at_barrier_ = 0;

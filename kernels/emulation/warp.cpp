@@ -107,7 +107,7 @@ void Engine::finish_shuffle(int w, unsigned mask) {
   Warp& warp = warps_[static_cast<std::size_t>(w)];
   warp.waiting &= ~mask;
   Lane* lanes = &lanes_[static_cast<std::size_t>(w * kWarp)];
-  const bool first = random_.next() & 1;
+  const bool first = warp_by_warp_ || (random_.next() & 1) != 0;
   const unsigned order = random_.next();
   for (unsigned i = 0; i < unsigned(kWarp); ++i) {
     const unsigned lane = (i ^ order) % kWarp;

@@ -1,4 +1,5 @@
 // The emulation runs kernels as a GPU would: barriers, shuffles, shared memory, many threads.
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numeric>
@@ -63,6 +64,16 @@ __global__ void shuffle_kernel(int kind, int operand, int width, int* out) {
   out[lane] = value;
 }
 
+// How many warps were through when a thread began.
+__global__ void ahead_kernel(int* through_before) {
+  CROCUTA_SHARED(int, through, 1);
+  if (threadIdx.x == 0) through[0] = 0;
+  __syncthreads();
+  through_before[threadIdx.x] = through[0];
+  for (int i = 0; i < 10; ++i) __syncwarp();
+  if (threadIdx.x % 32 == 0) ++through[0];
+}
+
 struct Part {
   std::int64_t a;
   std::int32_t b, c;
@@ -88,6 +99,21 @@ TEST_CASE("a kernel without barriers gives each element its value") {
     for (float& value : x) value *= value;
     CHECK(out.to_vector() == x);
   }
+}
+
+TEST_CASE("a warp may be through before another begins, or all begin before one is through") {
+  int most = 0, least = 7;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    emulation::set_seed(seed);
+    const DeviceVector<int> before(256);
+    launch("ahead", ahead_kernel, blocks(1, 256), nullptr, before.data());
+    const std::vector<int> values = before.to_vector();
+    const int last = *std::max_element(values.begin(), values.end());
+    most = std::max(most, last);
+    least = std::min(least, last);
+  }
+  CHECK(most == 7);
+  CHECK(least < 4);
 }
 
 TEST_CASE("a struct with gaps reaches the kernel whole") {
