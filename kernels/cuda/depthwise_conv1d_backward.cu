@@ -125,8 +125,14 @@ __device__ inline void finish_block(const Sums<T, K>& sums, std::int64_t group,
   }
 }
 
+// How many blocks are to share a multiprocessor's registers without any being spilled.
+template <class T, int K>
+inline constexpr int kBackwardBlocks = K <= 4                          ? 3
+                                       : sizeof(accumulator_t<T>) == 8 ? 1
+                                                                       : 2;
+
 template <class T, int K, int Right>
-__global__ void __launch_bounds__(kConvThreads, K <= 4 ? 3 : 2)
+__global__ void __launch_bounds__(kConvThreads, kBackwardBlocks<T, K>)
     depthwise_conv1d_backward_kernel(BackwardShape<T> shape, bool aligned, const T* __restrict__ x,
                                      const T* __restrict__ weight, const T* __restrict__ dy,
                                      Gradients<T> out) {
