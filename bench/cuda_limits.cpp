@@ -21,7 +21,7 @@ void measure() {
     const std::int64_t bytes = mebibytes << 20;
     const auto sizes = static_cast<double>(bytes);
     std::printf("%9lld |", static_cast<long long>(mebibytes));
-    for (const int sets : {cold_sets(3 * sizes), 1}) {
+    for (const int sets : {cold_sets(2 * sizes), 1}) {
       std::vector<Tensor> a, b, y;
       for (int i = 0; i < sets; ++i) {
         for (auto* tensors : {&a, &b, &y}) tensors->push_back(rand({bytes / 4}));

@@ -90,7 +90,7 @@ bool measure(Case c, bool cold, double peak) {
   const std::int64_t bytes = elements * static_cast<std::int64_t>(sizeof(T)) / 16 * 16;
   const auto size = static_cast<double>(bytes);
   std::vector<Operands> sets;
-  const int count = cold_sets(4 * size);
+  const int count = cold_sets(2 * size);
   for (int i = 0; i < (cold ? count : 1); ++i) {
     const Shape all{c.B, c.C, c.L};
     sets.push_back(

@@ -170,7 +170,7 @@ def measure(torch, library, case, arguments):
     options = {"device": "cuda", "dtype": getattr(torch, dtype)}
     l2 = getattr(torch.cuda.get_device_properties(0), "L2_cache_size", 64 << 20)
     size = B * C * L * torch.empty(0, **options).element_size()
-    count = 1 if arguments.warm else max(1, min(64, -(-4 * l2 // (4 * size))))
+    count = 1 if arguments.warm else max(1, min(64, -(-4 * l2 // (2 * size))))
     sets = [(torch.randn(B, C, L, **options).requires_grad_(), torch.randn(B, C, L, **options))
             for _ in range(count)]
     weight = torch.randn(G, K, **options).requires_grad_()

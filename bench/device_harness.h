@@ -9,8 +9,8 @@
 
 namespace crocuta::bench {
 
-// How many sets of operands of `bytes` bytes it takes so that using them in turn finds nothing of
-// the next one in the L2 cache.
+// How many sets of operands it takes so that using them in turn finds nothing of the next one in
+// the L2 cache, if of each at least `bytes` bytes are used.
 int cold_sets(double bytes);
 
 struct DeviceCandidate {
