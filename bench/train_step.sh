@@ -42,7 +42,8 @@ for ((round = 1; round <= rounds; ++round)); do
   echo "$ours $theirs"
 done | python3 -c '
 import re, statistics, sys
-rows = [[float(t) for t in re.findall(r"([\d.e+]+) ms", line)] for line in sys.stdin]
+lines = sys.stdin.readlines()
+rows = [[float(t) for t in re.findall(r"([\d.e+]+) ms", line)] for line in lines]
 if not rows:
     sys.exit(1)
 ours, *theirs = (statistics.median(column) for column in zip(*rows))
@@ -51,4 +52,5 @@ if theirs:
     print(f"crocuta {ours:.1f} ms, torch {theirs[0]:.1f} ms: {theirs[0] / ours:.2f} times as fast "
           f"(rounds {pairs[0]:.2f} to {pairs[-1]:.2f})")
 else:
-    print(f"crocuta {ours:.1f} ms, with nothing to compare with")'
+    note = " (EMULATED: the time means nothing)" if "EMULATED" in lines[0] else ""
+    print(f"crocuta {ours:.1f} ms, with nothing to compare with{note}")'

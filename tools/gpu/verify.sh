@@ -286,6 +286,7 @@ report() {
   echo
   echo "Driver $driver; nvcc $(nvcc --version 2>/dev/null | sed -n 's/.*release \(.*\),.*/\1/p');" \
     "$(c++ --version | head -n 1); $(uname -sr); $jobs cores."
+  [[ $backend == emulated ]] && printf '\nThe GPU was emulated: times mean nothing.\n'
   for step in build test sanitize train bench; do
     [[ -s $out/$step.tsv ]] || continue
     printf '\n## %s\n\n| what | result | took | last line |\n| --- | --- | --- | --- |\n' "$step"
