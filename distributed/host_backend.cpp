@@ -122,6 +122,13 @@ std::shared_ptr<Backend> HostBackend::split(const Call& call, int color, int key
   return make_group(call, color, std::move(world_ranks), new_rank);
 }
 
+void HostBackend::enter(const Call& call) {
+  agree(call);
+  if (!options.check_collectives) return;
+  const auto ranks = static_cast<std::size_t>(size());
+  exchange(call, std::vector<SendPart>(ranks), std::vector<ReceivePart>(ranks));
+}
+
 HostBackend::RollCall HostBackend::roll_call(const Call&, std::chrono::milliseconds) {
   return {};
 }
@@ -145,7 +152,6 @@ namespace {
 class SelfBackend final : public HostBackend {
  public:
   explicit SelfBackend(const CommOptions& options) : HostBackend(0, {0}, options) {}
-  void agree(const Call&) override {}
 
  protected:
   void exchange(const Call&, std::span<const SendPart> sends,
@@ -153,6 +159,7 @@ class SelfBackend final : public HostBackend {
     if (receives[0].bytes == 0 || receives[0].data == sends[0].data) return;
     std::memcpy(receives[0].data, sends[0].data, receives[0].bytes);
   }
+  void agree(const Call&) override {}
   std::shared_ptr<Backend> make_group(const Call&, int color, std::vector<int>, int) override {
     return color < 0 ? nullptr : make_self_backend(options);
   }

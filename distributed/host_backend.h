@@ -33,13 +33,12 @@ class HostBackend : public Backend {
   void barrier(const Call& call) final;
   std::shared_ptr<Backend> split(const Call& call, int color, int key) final;
 
-  // Called once before a collective. Throws unless this backend can still be used, and compares the
-  // calls of all ranks if that is asked for and exchange() does not do it anyway.
-  virtual void agree(const Call& call) = 0;
-
-  // For backends that move data by other means and use this one for what lies on the host. Where a
-  // rank has waited too long in `call`: asks the others for theirs, and waits up to `patience`
-  // until they ask, too. The group is of no use afterwards.
+  // For backends that move data by other means and use this one for what lies on the host. First in
+  // a collective: throws unless this backend can still be used, and, if that is asked for, unless
+  // all ranks make the same call.
+  void enter(const Call& call);
+  // Where a rank has waited too long in `call`: asks the others for theirs, and waits up to
+  // `patience` until they ask, too. The group is of no use afterwards.
   struct RollCall {
     bool complete = false;     // all ranks asked
     std::string disagreement;  // of their calls, then
@@ -53,6 +52,9 @@ class HostBackend : public Backend {
   // call, so equal calls have sizes that fit; unequal ones throw CommError where they are noticed.
   virtual void exchange(const Call& call, std::span<const SendPart> sends,
                         std::span<const ReceivePart> receives) = 0;
+  // Called once before a collective. Throws unless this backend can still be used, and compares the
+  // calls of all ranks if that is asked for and exchange() does not do it anyway.
+  virtual void agree(const Call& call) = 0;
   // The backend of a new group with these ranks of the world, of which this one is number `rank`.
   // Called on all its members, and by those only, in the `call.sequence`-th collective here.
   virtual std::shared_ptr<Backend> make_group(const Call& call, int color, std::vector<int> members,

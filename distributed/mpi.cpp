@@ -87,13 +87,6 @@ class MpiBackend final : public HostBackend {
     if (runtime().phase == Runtime::Phase::running && !runtime().broken) MPI_Comm_free(&comm_);
   }
 
-  void agree(const Call& call) override {
-    require_usable(call);
-    if (!options.check_collectives) return;
-    const std::string disagreed = disagreement(everybodys(call));
-    if (!disagreed.empty()) throw CommError(disagreed);
-  }
-
   RollCall roll_call(const Call& call, std::chrono::milliseconds patience) override {
     RollCall result;
     options.timeout = patience;
@@ -109,6 +102,13 @@ class MpiBackend final : public HostBackend {
   }
 
  protected:
+  void agree(const Call& call) override {
+    require_usable(call);
+    if (!options.check_collectives) return;
+    const std::string disagreed = disagreement(everybodys(call));
+    if (!disagreed.empty()) throw CommError(disagreed);
+  }
+
   void exchange(const Call& call, std::span<const SendPart> sends,
                 std::span<const ReceivePart> receives) override {
     require_usable(call);

@@ -133,7 +133,7 @@ class NcclBackend final : public Backend {
   }
 
   void run(const Call& call, std::int64_t count, const std::function<void()>& work) {
-    host_->agree(call);
+    host_->enter(call);
     if (count > 0) communicator_.run(call, options.timeout, work);
   }
 

@@ -64,9 +64,9 @@ class ThreadBackend final : public HostBackend {
                 const CommOptions& options)
       : HostBackend(rank, hub->members, options), job_(std::move(job)), hub_(std::move(hub)) {}
 
+ protected:
   void agree(const Call&) override {}  // exchange() compares for nothing
 
- protected:
   void exchange(const Call& call, std::span<const SendPart> sends,
                 std::span<const ReceivePart> receives) override {
     meet(call, sends);

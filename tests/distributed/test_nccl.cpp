@@ -1,5 +1,9 @@
-// NCCL on one GPU, which is all that many machines have.
+// NCCL on one GPU, which is all that many machines have, and between rank threads where there are
+// more. Processes are test_distributed_nccl_* and test_nccl_failures.cpp.
+#include <chrono>
+
 #include "distributed/init.h"
+#include "distributed/threads.h"
 #include "tests/distributed/conformance.h"
 #include "tests/support/catch.h"
 
@@ -17,6 +21,27 @@ TEST_CASE("NCCL conforms on one GPU") {
     for (const auto& conformance : test::conformance_cases()) {
       INFO(conformance.name);
       CHECK_NOTHROW(conformance.run(world));
+    }
+  }
+  set_default_device(before);
+}
+
+TEST_CASE("NCCL conforms between rank threads with a GPU each, wherever the tensors are") {
+  if (cuda_device_count() < 2) SKIP_TEST("no GPU for a second rank");
+  const Device before = default_device();
+  RankThreadOptions options;
+  options.timeout = std::chrono::seconds(30);
+  for (const Device device : {Device::cpu(), Device::cuda(0)}) {
+    set_default_device(device);
+    for (const auto& conformance : test::conformance_cases()) {
+      INFO(conformance.name << ", tensors on " << device);
+      const auto body = [&](const ProcessGroup& threads) {
+        const Device own = Device::cuda(threads.rank());
+        const ProcessGroup world = distributed::on_device(threads, own);
+        test::expect(world.backend()->buffers_for(own) == own, "NCCL", __FILE__, __LINE__);
+        conformance.run(world);
+      };
+      CHECK_NOTHROW(run_ranks(2, body, options));
     }
   }
   set_default_device(before);
