@@ -34,23 +34,6 @@ std::vector<float> by_hand(std::initializer_list<double> x, std::initializer_lis
   return conv.forward(reshape(tensor(x), {1, 1, -1})).to_vector();
 }
 
-// What one rank, or all together, computed.
-struct Results {
-  Tensor y, dx, dweight, dbias;
-};
-
-Results run(const Conv::Options& options, const Tensor& x, const Tensor& dy,
-            const ProcessGroup& cp = ProcessGroup()) {
-  manual_seed(5);
-  Conv conv(options);
-  const std::int64_t channels = options.hidden_dim / cp.size();
-  const auto mine = [&](const Tensor& t) { return narrow(t, 1, cp.rank() * channels, channels); };
-  const Tensor input = mine(x).clone().set_requires_grad();
-  const Tensor y = conv.forward(input, cp);
-  y.backward(mine(dy).contiguous());
-  return {y.detach(), input.grad(), conv.weight().grad(), conv.bias().grad()};
-}
-
 double largest(const Tensor& x) {
   double result = 0;
   for (double v : x.to_vector<double>()) result = std::max(result, std::fabs(v));
@@ -166,49 +149,6 @@ TEST_CASE("empty batches and rows give empty results and zero gradients") {
     sum(y).backward();
     CHECK(conv.weight().grad().to_vector() == std::vector<float>(6, 0));
     CHECK(conv.bias().grad().to_vector() == std::vector<float>(2, 0));
-  }
-}
-
-TEST_CASE("on P ranks y and dx have one rank's bits, and parameter gradients add up to its own") {
-  for (const DType dtype : {DType::float64, DType::float32}) {
-    // Groups alone, straddling ranks, fewer than ranks.
-    for (const std::int64_t groups : {12, 4, 2, 1}) {
-      for (const bool causal : {true, false}) {
-        const Conv::Options options{.hidden_dim = 12,
-                                    .kernel_size = causal ? 3 : 20,
-                                    .causal = causal,
-                                    .num_groups = groups,
-                                    .bias = true,
-                                    .dtype = dtype};
-        Generator generator{.seed = 3};
-        const Tensor x = randn({2, 12, 67}, {.dtype = dtype}, generator);
-        const Tensor dy = randn({2, 12, 67}, {.dtype = dtype}, generator);
-        const Results whole = run(options, x, dy);
-        // Every term has a magnitude of about 1, and there are 2 * 67 per channel.
-        const double magnitude = 2.0 * 67 * 12 / static_cast<double>(groups);
-        const double tolerance = (dtype == DType::float64 ? 1e-12 : 1e-5) * magnitude;
-        for (const int ranks : {1, 2, 3, 4}) {
-          std::vector<Results> parts(static_cast<std::size_t>(ranks));
-          run_ranks(ranks, [&](const ProcessGroup& cp) {
-            parts[static_cast<std::size_t>(cp.rank())] = run(options, x, dy, cp);
-          });
-          std::vector<Tensor> y, dx;
-          Tensor dweight = zeros(whole.dweight.shape(), {.dtype = DType::float64});
-          Tensor dbias = zeros(whole.dbias.shape(), {.dtype = DType::float64});
-          for (const Results& part : parts) {
-            y.push_back(part.y);
-            dx.push_back(part.dx);
-            dweight = dweight + part.dweight.to(DType::float64);
-            dbias = dbias + part.dbias.to(DType::float64);
-          }
-          INFO(ranks << " ranks, " << groups << " groups, " << dtype);
-          CHECK(same_bits(cat(y, 1), whole.y));
-          CHECK(same_bits(cat(dx, 1), whole.dx));
-          CHECK(largest(dweight - whole.dweight.to(DType::float64)) <= tolerance);
-          CHECK(largest(dbias - whole.dbias.to(DType::float64)) <= tolerance);
-        }
-      }
-    }
   }
 }
 
