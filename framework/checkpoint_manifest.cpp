@@ -59,9 +59,9 @@ Checkpoint read_manifest(const std::string& directory) {
     throw FormatError(str(printable(path), ": missing; is this a checkpoint?"));
   }
   const std::string text = read_file(path, Config::kMaxBytes);
-  Checkpoint checkpoint;
-  checkpoint.directory = directory;
-  try {
+  const Checkpoint checkpoint = blame_file([&] {
+    Checkpoint checkpoint;
+    checkpoint.directory = directory;
     const Config manifest = Config::parse(text, path);
     if (manifest.get_string("format") != kFormat) manifest.reject("format", kFormat);
     if (manifest.get_int("version", {.min = 1}) != kVersion) {
@@ -76,9 +76,8 @@ Checkpoint read_manifest(const std::string& directory) {
       checkpoint.files[name] = {static_cast<std::uint64_t>(file.get_int("bytes", {.min = 0})),
                                 file.get_string("sha256")};
     }
-  } catch (const ArgumentError& error) {
-    throw FormatError(error.what());
-  }
+    return checkpoint;
+  });
   if (manifest_text(checkpoint) != text) {
     throw FormatError(str(printable(path), ": damaged: its contents do not match its own SHA-256"));
   }

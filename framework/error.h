@@ -48,6 +48,20 @@ template <class E>
   throw E(str(where, ": '", argument, "': expected ", expected, ", got ", got));
 }
 
+// The result of `read`, which takes values out of a file: where it throws ArgumentError or
+// DTypeError for one of them, the file is to blame, and FormatError is thrown with the same
+// message.
+template <class F>
+auto blame_file(F&& read) {
+  try {
+    return read();
+  } catch (const ArgumentError& error) {
+    throw FormatError(error.what());
+  } catch (const DTypeError& error) {
+    throw FormatError(error.what());
+  }
+}
+
 // `text` made fit for a terminal line: control characters and invalid UTF-8 escaped (\x1b),
 // cut after `limit` bytes with "...". For text that came from files or the command line.
 std::string printable(std::string_view text, std::size_t limit = 200);

@@ -72,13 +72,14 @@ std::string for_output(const std::string& text) {
 
 void generate(Call call) {
   const Checkpoint checkpoint = find_checkpoint(call.checkpoint);
-  Config config = Config::load(checkpoint.path("config.json"));
+  Config config = stored_config(checkpoint);
   config.set("device", json::quote(call.device));
   const Options options = read_options(config);
   const auto codec = make_codec(options.task, options.symbols);
   const std::vector<std::int64_t> prompt = codec->encode(call.prompt);
   HyenaLM model(model_options(options));
-  model.load_state_dict(load_safetensors(checkpoint.path("model.safetensors")).tensors);
+  const Safetensors stored = load_safetensors(checkpoint.path("model.safetensors"));
+  blame_file([&] { model.load_state_dict(stored.tensors); });
 
   const bool recall = options.task == "recall";
   if (recall && !call.given_length) call.decode.max_tokens = 1;

@@ -53,7 +53,7 @@ RunPlan plan_resumed(const Config& given, const std::string& directory) {
     plan.root = numbered_root(task, std::max(1, first_free(task) - 1));
   }
   plan.checkpoint = find_checkpoint(plan.root);
-  const Config stored = Config::load(plan.checkpoint->path("config.json"));
+  const Config stored = stored_config(*plan.checkpoint);
   Config config = stored;
   config.merge(given);
   plan.options = read_options(config);
@@ -77,6 +77,12 @@ Checkpoint find_checkpoint(const std::string& directory) {
   std::optional<Checkpoint> latest = load_latest(directory);
   if (!latest) throw IoError(str(printable(directory), ": holds no checkpoint"));
   return *latest;
+}
+
+Config stored_config(const Checkpoint& checkpoint) {
+  const Config config = Config::load(checkpoint.path("config.json"));
+  blame_file([&] { return read_options(config); });
+  return config;
 }
 
 RunPlan plan_run(const Config& given, const std::optional<std::string>& resume) {

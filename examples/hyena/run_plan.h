@@ -27,4 +27,7 @@ RunPlan plan_run(const Config& given, const std::optional<std::string>& resume);
 // Throws IoError if there is none.
 Checkpoint find_checkpoint(const std::string& directory);
 
+// The configuration that a checkpoint carries. Throws FormatError if it is none.
+Config stored_config(const Checkpoint& checkpoint);
+
 }  // namespace crocuta::hyena

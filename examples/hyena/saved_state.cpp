@@ -33,29 +33,38 @@ CheckpointContents Trainer::contents() const {
 }
 
 void Trainer::restore(const Checkpoint& checkpoint) {
-  const Config state = Config::load(checkpoint.path("state.json"));
+  const Config file = Config::load(checkpoint.path("state.json"));
   const IntRange count{.min = 0};
-  const std::int64_t steps = state.get_int("step", count);
-  const std::int64_t sequences = state.get_int("sequences_seen", count);
-  const Generator generator{
-      static_cast<std::uint64_t>(state.get_int("generator_seed", count)),
-      static_cast<std::uint64_t>(state.get_int("generator_next_stream", count))};
-  const std::string data = state.get_string("data");
-  state.finish();
-  if (data != hexadecimal(task_.data_hash())) {
-    throw ArgumentError(str(printable(checkpoint.directory),
-                            ": the data differs from what this run was trained on (fingerprint ",
-                            hexadecimal(task_.data_hash()), " here, ", printable(data, 20),
-                            " in the checkpoint)"));
+  struct State {
+    std::int64_t steps, sequences;
+    Generator generator;
+    std::string data;
+  };
+  const State state = blame_file([&] {
+    State values{file.get_int("step", count),
+                 file.get_int("sequences_seen", count),
+                 {static_cast<std::uint64_t>(file.get_int("generator_seed", count)),
+                  static_cast<std::uint64_t>(file.get_int("generator_next_stream", count))},
+                 file.get_string("data")};
+    file.finish();
+    return values;
+  });
+  if (state.data != hexadecimal(task_.data_hash())) {
+    throw FormatError(str(printable(checkpoint.directory),
+                          ": the data differs from what this run was trained on (fingerprint ",
+                          hexadecimal(task_.data_hash()), " here, ", printable(state.data, 20),
+                          " in the checkpoint)"));
   }
   // Both are read before either is assigned.
   const Safetensors model = load_safetensors(checkpoint.path("model.safetensors"));
   const Safetensors optimizer = load_safetensors(checkpoint.path("optimizer.safetensors"));
-  optimizer_.load_state_dict(optimizer.tensors);
-  model_.load_state_dict(model.tensors);
-  default_generator() = generator;
-  steps_done_ = steps;
-  sequences_seen_ = sequences;
+  blame_file([&] {
+    optimizer_.load_state_dict(optimizer.tensors);
+    model_.load_state_dict(model.tensors);
+  });
+  default_generator() = state.generator;
+  steps_done_ = state.steps;
+  sequences_seen_ = state.sequences;
 }
 
 }  // namespace crocuta::hyena
