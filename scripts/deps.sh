@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/deps.sh [--tests] [--emulation] [--fuzz] [--plots] [--ci]
+usage: scripts/deps.sh [--tests] [--emulation] [--coverage] [--fuzz] [--plots] [--ci]
 
 Installs the packages that are missing, and says nothing when there are none. Needs root, or sudo
 that does not ask for a password; otherwise prints the line to run and exits with 1.
@@ -12,6 +12,7 @@ that does not ask for a password; otherwise prints the line to run and exits wit
   (no option)  to build and train: compiler, CMake, Ninja, OpenBLAS, FFTW, three C++ libraries
   --tests      also Catch2, Python 3, and Open MPI (which mpirun needs too)
   --emulation  also Boost.Context, on which the threads of emulated CUDA kernels run
+  --coverage   also gcovr, for scripts/coverage.sh
   --fuzz       also Clang with its runtime libraries, for scripts/fuzz.sh
   --plots      also matplotlib, for tools/plot_metrics.py
   --ci         also clang-format 14, with which this code is formatted
@@ -56,6 +57,7 @@ for option in "$@"; do
       need python3 command python3
       ;;
     --emulation) need libboost-context-dev library ;;
+    --coverage) need gcovr command gcovr ;;
     --fuzz)
       need clang command clang++
       need libclang-rt-dev library
