@@ -67,6 +67,9 @@ bool acceptable(const Launch& launch) {
 // Whether a pointer into this page could be followed. Numbers in a struct may look like pointers,
 // but hardly ever like one to memory there is.
 bool is_mapped(std::uintptr_t address) {
+  // AddressSanitizer's own memory, which pairs of small numbers look like pointers to.
+  constexpr std::uintptr_t kShadowEnd = 0x10007fff8000;
+  if (kAddressSanitizer && address < kShadowEnd) return false;
   constexpr std::uintptr_t kPage = 4096;
   return msync(reinterpret_cast<void*>(address / kPage * kPage), kPage, MS_ASYNC) == 0;
 }

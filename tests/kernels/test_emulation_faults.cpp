@@ -108,6 +108,13 @@ struct Body {
 __global__ void write_body_kernel(Body body) {
   body.y[body.i] = 1;
 }
+struct Numbers {
+  int low, high;
+  int* y;
+};
+__global__ void write_sum_kernel(Numbers numbers) {
+  *numbers.y = numbers.low + numbers.high;
+}
 __global__ void read_at_kernel(float* y, const float* x, int i) {
   y[0] = x[i];
 }
@@ -263,6 +270,16 @@ TEST_CASE("pointers in a struct are looked at like others") {
     CHECK_THAT(write(block, 8), ContainsSubstring("past the end of a block of 32 bytes"));
     CHECK(cudaFree(block) == cudaErrorIllegalAddress);
     cudaGetLastError();
+  }
+}
+
+TEST_CASE("two numbers in a struct are not taken for a pointer") {
+  const DeviceVector<int> y(1);
+  for (const int high : {1, 4, 32, 1000}) {
+    CHECK(error_of([&] {
+            launch("test", write_sum_kernel, LaunchConfig{}, nullptr, Numbers{24, high, y.data()});
+          }).empty());
+    CHECK(y.to_vector()[0] == 24 + high);
   }
 }
 
