@@ -12,7 +12,7 @@ namespace crocuta {
 namespace {
 
 // The sum over dimensions [first, first + count) of contiguous x, which disappear.
-Tensor sum_adjacent(const Tensor& x, int first, int count) {
+Tensor sum_adjacent(const char* op, const Tensor& x, int first, int count) {
   std::int64_t outer = 1, n = 1, inner = 1;
   Shape shape;
   for (int d = 0; d < x.dim(); ++d) {
@@ -30,7 +30,7 @@ Tensor sum_adjacent(const Tensor& x, int first, int count) {
   if (x.dtype() == DType::int64) {
     detail::dispatch_device<std::int64_t>(x.device(), run);
   } else {
-    dispatch("sum", x, run);
+    dispatch(op, x, run);
   }
   return y;
 }
@@ -50,10 +50,10 @@ std::vector<int> all_dims(const Tensor& x) {
   std::iota(dims.begin(), dims.end(), 0);
   return dims;
 }
-}  // namespace
 
-Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
-  const std::vector<int> sorted = normalize_dims("sum", x, dims);
+// sum() in the name of `op`.
+Tensor sum_over(const char* op, const Tensor& x, const std::vector<int>& dims, bool keepdim) {
+  const std::vector<int> sorted = normalize_dims(op, x, dims);
   if (sorted.empty()) return x;
   Shape kept = x.shape();  // with the summed dimensions as 1
   for (const int d : sorted) kept[static_cast<std::size_t>(d)] = 1;
@@ -65,14 +65,19 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
   for (auto end = sorted.size(); end > 0;) {
     auto begin = end - 1;
     while (begin > 0 && sorted[begin - 1] == sorted[begin] - 1) --begin;
-    y = sum_adjacent(y, sorted[begin], static_cast<int>(end - begin));
+    y = sum_adjacent(op, y, sorted[begin], static_cast<int>(end - begin));
     end = begin;
   }
   y = y.to(x.dtype());
   if (keepdim) y = reshape(y, kept);
-  return record("sum", std::move(y), {x}, [from = x.shape(), kept](const Tensor& dy) -> Grads {
+  return record(op, std::move(y), {x}, [from = x.shape(), kept](const Tensor& dy) -> Grads {
     return {expand(reshape(dy, kept), from)};
   });
+}
+}  // namespace
+
+Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
+  return sum_over("sum", x, dims, keepdim);
 }
 
 Tensor sum(const Tensor& x) {
@@ -80,6 +85,7 @@ Tensor sum(const Tensor& x) {
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim) {
+  if (!is_floating(x.dtype())) detail::not_floating("mean", x.dtype());
   std::int64_t count = 1;
   for (const int d : normalize_dims("mean", x, dims)) count *= x.size(d);
   // A 16-bit sum could overflow where the mean does not.
@@ -107,12 +113,17 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
   if (x.shape() == shape) return x;
   std::vector<int> dims;
   const int added = x.dim() - static_cast<int>(shape.size());
-  for (int d = 0; d < x.dim(); ++d) {
-    if (d < added || (shape[static_cast<std::size_t>(d - added)] == 1 && x.size(d) != 1)) {
-      dims.push_back(d);
-    }
+  bool fits = added >= 0;
+  for (int d = 0; fits && d < x.dim(); ++d) {
+    const std::int64_t kept = d < added ? 1 : shape[static_cast<std::size_t>(d - added)];
+    fits = kept == 1 || kept == x.size(d);
+    if (d < added || kept != x.size(d)) dims.push_back(d);
   }
-  return reshape(sum(x, dims, true), shape);
+  if (!fits) {
+    fail<ShapeError>("sum_to", "shape", str("one that broadcasts to ", to_string(x.shape())),
+                     to_string(shape));
+  }
+  return reshape(sum_over("sum_to", x, dims, true), shape);
 }
 
 }  // namespace crocuta

@@ -47,16 +47,21 @@ Tensor apply_from_result(const char* name, const Tensor& x, Op op, Backward back
                 });
 }
 
-}  // namespace
-
-Tensor affine(const Tensor& x, double scale, double shift) {
+// affine() under the name of the op that is one.
+Tensor apply_affine(const char* name, const Tensor& x, double scale, double shift) {
   return record(
-      "affine", map("affine", x, kernels::Affine{scale, shift}), {x},
+      name, map(name, x, kernels::Affine{scale, shift}), {x},
       [scale](const Tensor& dy) -> Grads { return {scale == 1 ? dy : affine(dy, scale, 0)}; });
 }
 
+}  // namespace
+
+Tensor affine(const Tensor& x, double scale, double shift) {
+  return apply_affine("affine", x, scale, shift);
+}
+
 Tensor neg(const Tensor& x) {
-  return affine(x, -1, 0);
+  return apply_affine("neg", x, -1, 0);
 }
 
 Tensor exp(const Tensor& x) {
@@ -95,11 +100,12 @@ Tensor square(const Tensor& x) {
 
 Tensor pow(const Tensor& x, double exponent) {
   if (exponent == 0) {  // 0 * x^-1 is not the gradient at 0
+    if (!is_floating(x.dtype())) detail::not_floating("pow", x.dtype());
     return record("pow", ones(x.shape(), x.options()), {x},
                   [](const Tensor& dy) -> Grads { return {zeros(dy.shape(), dy.options())}; });
   }
-  if (exponent == 1) return affine(x, 1, 0);
-  if (exponent == 2) return square(x);
+  if (exponent == 1) return apply_affine("pow", x, 1, 0);
+  if (exponent == 2) return apply("pow", x, kernels::Square{}, kernels::SquareBackward{});
   return apply("pow", x, kernels::Pow{exponent}, kernels::PowBackward{exponent});
 }
 
