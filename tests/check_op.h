@@ -11,10 +11,11 @@
 namespace crocuta::test {
 
 // Result and gradients are held to
-//     eps(dtype) |exact| + rounding * eps(accumulator) * (|exact| + scale)
+//     eps(dtype) |exact| + (rounding * eps(accumulator) + steps * eps(dtype)) * (|exact| + scale)
 // (gradients, which may be made from rounded results, to `rounding` times the first term), where
 // `exact` is the oracle on inputs already rounded to dtype. `scale` is the size of the terms that
-// cancel in a result; leave it 0 where nothing cancels.
+// cancel in a result; leave it 0 where nothing cancels. `steps` counts the results on the way that
+// are rounded to dtype. Results of integers are equal.
 struct OpCheck {
   std::string name;            // for messages
   Fn fn;                       // the op, with its other arguments bound
@@ -25,12 +26,14 @@ struct OpCheck {
   double rounding = 4;
   double scale = 0;
   double gradient_scale = 1;
+  double steps = 0;
   GradcheckOptions gradient = {};
 };
 
-// Checks, as Catch2 checks: the oracle in every dtype; the float64 gradient; the gradients of every
-// dtype against it; strided and expanded inputs; the same bits on 1, 2 and 3 threads; and every
-// device of this build against the CPU.
+// Checks, as Catch2 checks: the oracle in every dtype on every device of this build; the float64
+// gradient, with the inputs' values in reverse order too; the gradients of every dtype against it;
+// strided and expanded inputs; the same bits on 1, 2 and 3 threads. Without differentiable inputs
+// or with empty ones, what of it applies.
 void check_op(const OpCheck& op);
 
 // The devices tests should run on: the CPU, and a GPU if this build can use one now.

@@ -13,42 +13,11 @@ namespace {
 
 constexpr RandomKey kKey = {3, 8};
 
-// Element i survives where number i of the stream is at least p.
-Fn oracle(double p) {
-  return [p](const std::vector<Tensor>& in) {
-    std::vector<double> x = in[0].to_vector<double>();
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double u = kernels::philox(kKey.seed, kKey.stream, i) * 0x1p-32;
-      x[i] = u >= p ? x[i] / (1 - p) : 0;
-    }
-    return from_vector(x, in[0].shape());
-  };
-}
-
-void check(const Shape& shape, double p, std::vector<DType> dtypes = OpCheck{}.dtypes) {
-  check_op({.name = str("dropout", to_string(shape), " p ", p),
-            .fn = [p](const std::vector<Tensor>& in) { return dropout(in[0], p, kKey); },
-            .oracle = oracle(p),
-            .inputs = {sample(shape)},
-            .dtypes = dtypes,
-            .gradient = {.elements = 8}});
-}
-
 Tensor positions(const std::vector<std::int64_t>& list) {
   return from_vector(list, {static_cast<std::int64_t>(list.size())});
 }
 
 }  // namespace
-
-TEST_CASE("dropout keeps what the random stream says, and scales it") {
-  for (const std::int64_t n : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 1023, 1025, 4099}) {
-    check({n}, 0.25);
-  }
-  check({3, 5, 7}, 0.5);
-  check({}, 0.5);
-  check({0}, 0.5);
-  check({70001}, 0.1, {DType::float32});
-}
 
 TEST_CASE("dropout of probability 0 keeps everything, of probability 1 nothing") {
   const Tensor x = sample({1000});
@@ -112,24 +81,4 @@ TEST_CASE("a shard of scattered rows drops what the whole would, forward and bac
         return dropout(in[0], 0.4, kKey, {.dim = 0, .length = 9, .first = 4});
       },
       {x});
-}
-
-TEST_CASE("dropout refuses impossible probabilities and shards") {
-  const Tensor x = zeros({2, 3, 4});
-  for (const double p : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()}) {
-    CHECK(message_of<ArgumentError>([&] { dropout(x, p, kKey); }) ==
-          str("dropout: 'p': expected a number in [0, 1], got ", p));
-  }
-  CHECK(message_of<ArgumentError>([&] { dropout(x, 0.5, kKey, {.length = 5, .first = 3}); }) ==
-        "dropout: 'shard': expected a range of 3 within a length of 5, got one that begins at 3");
-  CHECK(message_of<ArgumentError>([&] { dropout(x, 0.5, kKey, {.length = 5, .first = -1}); }) ==
-        "dropout: 'shard': expected a range of 3 within a length of 5, got one that begins at -1");
-  CHECK(message_of<ShapeError>([&] {
-          dropout(x, 0.5, kKey, {.length = 5, .positions = positions({0, 1})});
-        }) == "dropout: 'positions': expected [3], got [2]");
-  CHECK(message_of<ArgumentError>([&] {
-          dropout(x, 0.5, kKey, {.length = 5, .positions = positions({0, 5, 1})});
-        }) == "dropout: 'positions': expected values in [0, 5), got 5 at [1]");
-  CHECK(message_of<DTypeError>([&] { dropout(arange(3), 0.5, kKey); }) ==
-        "dropout: 'dtype': expected float32, float64, bfloat16 or float16, got int64");
 }
