@@ -122,7 +122,7 @@ class Checker {
 
   // Inputs whose every element is the first along some dimension, without a copy of it.
   void check_expanded() const {
-    for (std::size_t i = 0; i < op_.inputs.size(); ++i) {
+    for (std::size_t i = 0; i < std::min(op_.expanded, op_.inputs.size()); ++i) {
       const Tensor& x = op_.inputs[i];
       for (int d = 0; d < x.dim(); ++d) {
         if (x.size(d) < 2) continue;

@@ -27,6 +27,7 @@ struct OpCheck {
   double scale = 0;
   double gradient_scale = 1;
   double steps = 0;
+  std::size_t expanded = 8;  // so many inputs, the first ones, are tried expanded
   GradcheckOptions gradient = {};
 };
 

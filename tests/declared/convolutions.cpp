@@ -4,12 +4,10 @@
 #include "tests/declared/declared.h"
 
 namespace crocuta::test {
-namespace {
 
 using std::int64_t;
 
-// The formula by plain loops over float64 values.
-Tensor depthwise(const Tensors& in, const DepthwiseConv1dOptions& options) {
+Tensor depthwise_oracle(const Tensors& in, const DepthwiseConv1dOptions& options) {
   const auto x = in[0].to_vector<double>(), weight = in[1].to_vector<double>();
   const auto bias = in.size() > 2 ? in[2].to_vector<double>() : std::vector<double>();
   const int64_t B = in[0].size(0), C = in[0].size(1), L = in[0].size(2);
@@ -31,6 +29,8 @@ Tensor depthwise(const Tensors& in, const DepthwiseConv1dOptions& options) {
   return from_vector(y, in[0].shape());
 }
 
+namespace {
+
 struct Sizes {
   int64_t B, C, L, K, G;
   DepthwiseConv1dOptions options;
@@ -42,7 +42,7 @@ OpCheck depthwise_of(const Sizes& s, bool bias) {
   op.fn = [options = s.options](const Tensors& in) {
     return depthwise_conv1d(in[0], in[1], input_or_none(in, 2), options);
   };
-  op.oracle = [options = s.options](const Tensors& in) { return depthwise(in, options); };
+  op.oracle = [options = s.options](const Tensors& in) { return depthwise_oracle(in, options); };
   op.inputs = {sample({s.B, s.C, s.L}, -1, 1, 1), sample({s.G, s.K}, -1, 1, 2)};
   if (bias) op.inputs.push_back(sample({s.G}, -1, 1, 3));
   // Up to K products of at most 1 cancel in a result, and B L of them in a gradient.

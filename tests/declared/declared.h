@@ -1,12 +1,13 @@
-// What every public op declares about itself. One declaration is its
-// test and its gradient check; tests/framework/test_ops.cpp holds all of them to theirs, and fails
-// when one has none.
+// What every public op and every registered layer declares about itself. One declaration is its
+// test and its gradient check; tests/framework/test_ops.cpp and tests/layers/test_layers.cpp hold
+// all of them to theirs, and fail when one has none.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "framework/ops.h"
 #include "tests/check_op.h"
 
 namespace crocuta::test {
@@ -24,9 +25,9 @@ Refusal refusal(std::string message, F call) {
 }
 
 struct Declared {
-  std::string name;                    // of the op in framework/ops.h
-  std::vector<std::string> arguments;  // the samples' inputs, as messages call them
-  int optional = 0;                    // so many of them, the last ones, may be left out
+  std::string name;                         // of the op in framework/ops.h, or of the layer
+  std::vector<std::string> arguments = {};  // the samples' inputs, as messages call them
+  int optional = 0;                         // so many of them, the last ones, may be left out
   // Checked by check_op(): in every layout, dtype and device. The first has all arguments; one has
   // an empty input; one has sizes that are no multiple of a vector's.
   std::vector<OpCheck> samples = {};
@@ -48,6 +49,9 @@ std::vector<Declared> declared_convolutions();
 std::vector<Declared> declared_rows();
 std::vector<Declared> declared_ids();
 
+// Every registered layer, as a function of its input and its parameters (layers.cpp).
+std::vector<Declared> declared_layers();
+
 // What any op refuses, in the words for this one: undefined operands, those of other dtypes or on
 // other devices, and gradients that do not fit the result.
 std::vector<Refusal> op_refusals(const Declared& op);
@@ -57,12 +61,16 @@ std::vector<Refusal> gradient_refusals(const OpCheck& sample);
 // What a declaration lacks to be complete, or "".
 std::string missing(const Declared& declared, const std::vector<Refusal>& common);
 
-// Checks samples, a sample of many elements, and refusals.
-void check_declared(const Declared& declared, const std::vector<Refusal>& common);
+// Checks samples, one of them with `many` elements, and refusals.
+void check_declared(const Declared& declared, const std::vector<Refusal>& common,
+                    std::int64_t many = 70001);
 
 // ---- help for declarations ----
 extern const std::vector<DType> kAllDTypes;
 inline constexpr char kFloatingExpected[] = "expected float32, float64, bfloat16 or float16, got ";
+
+// depthwise_conv1d's formula: x, weight and perhaps bias.
+Tensor depthwise_oracle(const Tensors& in, const DepthwiseConv1dOptions& options);
 
 // A declaration's sizes in vectors of doubles.
 inline std::size_t index(std::int64_t i) {

@@ -16,8 +16,18 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-// y [rows, out] = x [rows, in] W^T + b
-Values linear(const Values& x, const Values& W, const Values& b, std::int64_t in) {
+Values linear(const Values& x, const StateDict& p, std::int64_t in) {
+  return oracle_linear(x, get(p, "weight"), p.count("bias") ? get(p, "bias") : Values{}, in);
+}
+
+double point(double start, double end, std::int64_t n, std::int64_t i) {
+  return n == 1 ? start
+                : start + (end - start) * static_cast<double>(i) / static_cast<double>(n - 1);
+}
+
+}  // namespace
+
+Values oracle_linear(const Values& x, const Values& W, const Values& b, std::int64_t in) {
   const std::int64_t rows = static_cast<std::int64_t>(x.size()) / in;
   const std::int64_t out = static_cast<std::int64_t>(W.size()) / in;
   Values y(at(rows * out));
@@ -31,11 +41,7 @@ Values linear(const Values& x, const Values& W, const Values& b, std::int64_t in
   return y;
 }
 
-Values linear(const Values& x, const StateDict& p, std::int64_t in) {
-  return linear(x, get(p, "weight"), p.count("bias") ? get(p, "bias") : Values{}, in);
-}
-
-Values layer_norm(const Values& x, const StateDict& p, std::int64_t d) {
+Values oracle_layer_norm(const Values& x, const StateDict& p, std::int64_t d) {
   const Values weight = get(p, "weight"), bias = get(p, "bias");
   Values y(x.size());
   for (std::size_t row = 0; row < x.size(); row += at(d)) {
@@ -51,12 +57,9 @@ Values layer_norm(const Values& x, const StateDict& p, std::int64_t d) {
   return y;
 }
 
-double point(double start, double end, std::int64_t n, std::int64_t i) {
-  return n == 1 ? start
-                : start + (end - start) * static_cast<double>(i) / static_cast<double>(n - 1);
+double oracle_gelu(double z) {
+  return z / 2 * (1 + std::tanh(std::sqrt(2 / kPi) * (z + 0.044715 * z * z * z)));
 }
-
-}  // namespace
 
 StateDict under(const StateDict& state, const std::string& prefix) {
   StateDict out;
@@ -83,7 +86,7 @@ Values oracle_taps(const StateDict& p, const HyenaOptions& o, std::int64_t L) {
     a = linear(a, under(p, "layers." + std::to_string(layer)), layer == 0 ? E : M);
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = std::sin(freq[i % at(M)] * a[i]);
   }
-  const Values taps = linear(a, get(p, "layers.3.weight"), {}, M);  // [L, d]
+  const Values taps = oracle_linear(a, get(p, "layers.3.weight"), {}, M);  // [L, d]
   Values k(at(d * L));
   for (std::int64_t c = 0; c < d; ++c) {
     const double delta = point(std::log(0.01) / 1.5, std::log(0.01) / 0.3, d, c);
@@ -129,14 +132,12 @@ Values oracle_operator(const StateDict& p, const HyenaOptions& o, const Values& 
 
 Values oracle_block(const StateDict& p, const HyenaOptions& o, const Values& x, std::int64_t B,
                     std::int64_t L) {
-  Values r =
-      oracle_operator(under(p, "mixer"), o, layer_norm(x, under(p, "norm1"), o.d_model), B, L);
+  Values r = oracle_operator(under(p, "mixer"), o,
+                             oracle_layer_norm(x, under(p, "norm1"), o.d_model), B, L);
   for (std::size_t i = 0; i < r.size(); ++i) r[i] += x[i];
-  const Values norm = layer_norm(r, under(p, "norm2"), o.d_model);
+  const Values norm = oracle_layer_norm(r, under(p, "norm2"), o.d_model);
   Values inner = linear(norm, under(p, "mlp.fc1"), o.d_model);
-  for (double& z : inner) {
-    z = z / 2 * (1 + std::tanh(std::sqrt(2 / kPi) * (z + 0.044715 * z * z * z)));
-  }
+  for (double& z : inner) z = oracle_gelu(z);
   const std::int64_t width = static_cast<std::int64_t>(get(p, "mlp.fc1.bias").size());
   const Values out = linear(inner, under(p, "mlp.fc2"), width);
   for (std::size_t i = 0; i < r.size(); ++i) r[i] += out[i];

@@ -12,6 +12,14 @@ namespace crocuta::test {
 // Row-major arrays.
 using Values = std::vector<double>;
 
+// y [rows, out] = x [rows, in] W^T + b, with W [out, in] and b [out] or empty.
+Values oracle_linear(const Values& x, const Values& W, const Values& b, std::int64_t in);
+
+// Of parameters "weight" and "bias", over rows of d.
+Values oracle_layer_norm(const Values& x, const StateDict& p, std::int64_t d);
+
+double oracle_gelu(double z);
+
 // The taps k [d, L] of a HyenaFilter with these parameters.
 Values oracle_taps(const StateDict& filter, const HyenaOptions& options, std::int64_t L);
 

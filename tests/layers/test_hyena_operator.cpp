@@ -49,36 +49,6 @@ TEST_CASE("the operator in float32 is within 1e-4 of the formula") {
   }
 }
 
-TEST_CASE("the operator works in the 16-bit types") {
-  for (const DType dtype : {DType::bfloat16, DType::float16}) {
-    CAPTURE(name(dtype));
-    const HyenaOptions o = options(4, 32, dtype);
-    HyenaOperator layer(o);
-    randomize(layer);
-    const Tensor x = sample({2, 29, 4}).to(dtype);
-    const Tensor y = layer.forward(x);
-    CHECK(y.dtype() == dtype);
-    // Three intermediate results are rounded; each error grows by the sums over 4 channels and 29
-    // taps that follow.
-    CHECK(close(y.to_vector<double>(),
-                oracle_operator(layer.state_dict(), o, x.to_vector<double>(), 2, 29),
-                16 * epsilon(dtype)));
-    sum(y.to(DType::float32)).backward();
-    for (const NamedTensor& p : layer.named_parameters()) {
-      CAPTURE(p.name);
-      REQUIRE(p.tensor.grad().defined());
-      CHECK(p.tensor.grad().dtype() == dtype);
-    }
-  }
-}
-
-TEST_CASE("the gradient of the operator is the derivative") {
-  HyenaOperator layer(options(3, 16));
-  randomize(layer);
-  CHECK(module_gradient_mismatch(layer, sample({2, 11, 3}),
-                                 [&](const Tensor& x) { return layer.forward(x); }) == "");
-}
-
 TEST_CASE("the operator never looks ahead") {
   HyenaOperator layer(options(4, 24));
   randomize(layer);
@@ -100,30 +70,6 @@ TEST_CASE("the operator never looks ahead") {
     CHECK(past <= 1e-14 * scale);
     CHECK(present > 1e-3 * scale);
   }
-}
-
-TEST_CASE("empty batches and sequences give empty results and zero gradients") {
-  for (const Shape& shape : {Shape{0, 5, 4}, Shape{2, 0, 4}, Shape{0, 0, 4}}) {
-    CAPTURE(shape);
-    HyenaOperator layer(options(4, 8));
-    const Tensor x = zeros(shape, {.dtype = kF64});
-    x.set_requires_grad();
-    const Tensor y = layer.forward(x);
-    CHECK(y.shape() == shape);
-    y.backward(zeros(shape, {.dtype = kF64}));
-    CHECK(x.grad().shape() == shape);
-    for (const NamedTensor& p : layer.named_parameters()) {
-      CAPTURE(p.name);
-      REQUIRE(p.tensor.grad().defined());
-      for (const double g : p.tensor.grad().to_vector<double>()) CHECK(g == 0);
-    }
-  }
-}
-
-TEST_CASE("any memory layout of the input gives the same result") {
-  HyenaOperator layer(options(4, 8));
-  const Tensor x = sample({2, 7, 4});
-  CHECK(layer.forward(scattered(x)).to_vector<double>() == layer.forward(x).to_vector<double>());
 }
 
 TEST_CASE("the operator's parameters have their names, shapes and initial scale") {
