@@ -84,33 +84,41 @@ void endless_stall() {
   print_first(sum);
 }
 
+// A kernel that takes a second on the GPU's current stream. Resumed by another thread, since memory
+// that is not cached is given back only when the GPU is idle.
+class LongWork {
+ public:
+  LongWork() { emulation::stall(stream_); }
+  bool done() const { return done_; }
+
+ private:
+  cudaStream_t stream_ = static_cast<cudaStream_t>(current_stream(default_device()));
+  std::atomic<bool> done_ = false;
+  std::jthread later_{[this] {
+    std::this_thread::sleep_for(1s);
+    done_ = true;
+    emulation::resume(stream_);
+  }};
+};
+
 // What is on the GPU before a collective may take longer than the ranks wait for each other.
 void long_work_before() {
   const ProcessGroup world = start_and_meet(400ms);
-  const auto compute = static_cast<cudaStream_t>(current_stream(default_device()));
-  emulation::stall(compute);
+  const LongWork work;
   const Tensor sum = world.all_reduce(ones({3}));
-  std::this_thread::sleep_for(1s);
-  emulation::resume(compute);
   EXPECT(sum.to_vector()[0] == static_cast<float>(world.size()));
+  EXPECT(work.done());
   world.barrier();
 }
 
 // A group that goes while its collectives are under way is missed by nobody: their results come.
 void forget_group() {
   const ProcessGroup world = start_and_meet(10s);
-  const auto compute = static_cast<cudaStream_t>(current_stream(default_device()));
   std::optional<ProcessGroup> part = world.split(0, 0);
-  emulation::stall(compute);
+  const LongWork work;
   const Tensor sum = part->all_reduce(ones({3}));
-  std::atomic<bool> resumed = false;
-  const std::jthread later([&] {
-    std::this_thread::sleep_for(1s);
-    resumed = true;
-    emulation::resume(compute);
-  });
   part.reset();
-  EXPECT(resumed);
+  EXPECT(work.done());
   EXPECT(sum.to_vector()[0] == static_cast<float>(world.size()));
   world.barrier();
 }
