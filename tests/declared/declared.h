@@ -1,6 +1,6 @@
 // What every public op and every registered layer declares about itself. One declaration is its
-// test and its gradient check; tests/framework/test_ops.cpp and tests/layers/test_layers.cpp hold
-// all of them to theirs, and fail when one has none.
+// test, its gradient check and its case in bench/ops.cpp; tests/framework/test_ops.cpp and
+// tests/layers/test_layers.cpp hold all of them to theirs, and fail when one has none.
 #pragma once
 
 #include <functional>

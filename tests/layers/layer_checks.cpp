@@ -14,7 +14,7 @@ namespace crocuta::test {
 std::unique_ptr<Layer> layer_from_json(const std::string& name, const std::string& json) {
   std::unique_ptr<Module> module = make_layer(name, Config::parse(json));
   auto* layer = dynamic_cast<Layer*>(module.get());
-  REQUIRE(layer != nullptr);
+  if (!layer) throw Error(str(name, " is not a Layer"));
   module.release();
   return std::unique_ptr<Layer>(layer);
 }
