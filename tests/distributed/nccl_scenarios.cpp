@@ -39,7 +39,7 @@ ProcessGroup start_and_meet(std::chrono::milliseconds timeout) {
 // Is to end in an error before it prints anything.
 void print_first(const Tensor& x) {
   const float value = x.to_vector()[0];
-  std::cout << "read " << value << std::endl;
+  std::cout << "the result holds " << value << std::endl;
 }
 
 // A rank does not come.
