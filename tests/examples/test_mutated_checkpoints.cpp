@@ -19,7 +19,11 @@
 namespace crocuta::test {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kCases = 40;
+#else
 constexpr std::uint64_t kCases = 200;
+#endif
 
 using Files = std::map<std::string, std::string>;
 

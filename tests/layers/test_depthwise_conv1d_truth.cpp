@@ -277,9 +277,9 @@ TEST_CASE("the truth gives the values computed by hand") {
   CHECK(y({1, 2}, {1, 10, 100, 1000, 10000}, true) == V{10000, 21000});
 
   // Two groups of two channels, two samples: dweight[g][k] pairs dy[t] with x[t + k - left].
-  const ConvTruth truth =
-      conv_truth({1, 4, 2, 2, 2, true}, {1, 2, 3, 4, 5, 6, 7, 8}, {10, 1, 20, 2}, {100, 200},
-                 {1, 10, 100, 1000, 1, 1, 2, 3}, true);
+  const V x = {1, 2, 3, 4, 5, 6, 7, 8}, weight = {10, 1, 20, 2}, bias = {100, 200};
+  const V dy = {1, 10, 100, 1000, 1, 1, 2, 3};
+  const ConvTruth truth = conv_truth({1, 4, 2, 2, 2, true}, x, weight, bias, dy, true);
   using W = std::vector<long double>;
   CHECK(truth.y.value == W{101, 112, 103, 134, 210, 312, 214, 356});
   CHECK(truth.dx.value == W{101, 10, 10100, 1000, 22, 2, 64, 6});
