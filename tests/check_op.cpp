@@ -147,14 +147,15 @@ class Checker {
 #if defined(_OPENMP)
     const int threads = omp_get_max_threads();
     for (const DType dtype : op_.dtypes) {
-      const Tensors inputs = convert(op_.inputs, dtype);
+      Tensors inputs = convert(op_.inputs, dtype);
+      for (Tensor& x : inputs) x = x.to(Device::cpu());
       std::vector<Run> runs;
       for (const int count : {1, 2, 3}) {
         omp_set_num_threads(count);
         Tensor dy;
         if (op_.differentiable && is_floating(dtype)) {
           const Tensor y = run(op_.fn, inputs, Tensor()).y;
-          dy = sample(y.shape(), -1, 1, 3).to(y.dtype());
+          dy = sample(y.shape(), -1, 1, 3).to(y.options());
         }
         runs.push_back(run(op_.fn, inputs, dy));
       }

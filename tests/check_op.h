@@ -33,8 +33,8 @@ struct OpCheck {
 
 // Checks, as Catch2 checks: the oracle in every dtype on every device of this build; the float64
 // gradient, with the inputs' values in reverse order too; the gradients of every dtype against it;
-// strided and expanded inputs; the same bits on 1, 2 and 3 threads. Without differentiable inputs
-// or with empty ones, what of it applies.
+// strided and expanded inputs; the same bits on 1, 2 and 3 threads of the CPU. Without
+// differentiable inputs or with empty ones, what of it applies.
 void check_op(const OpCheck& op);
 
 // The devices tests should run on: the CPU, and a GPU if this build can use one now.

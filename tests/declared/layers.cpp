@@ -70,7 +70,7 @@ OpCheck sample_of(const char* name, const std::string& options, const Tensor& x,
           .gradient_scale = 4 + std::sqrt(static_cast<double>(x.numel())),
           .steps = 8,
           .expanded = 1,  // parameters are copied into the layer
-          .gradient = {.step = 1e-4, .elements = 2}};
+          .gradient = {.step = 1e-4, .elements = 1}};
 }
 
 Values get(const StateDict& p, const char* name) {
