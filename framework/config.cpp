@@ -11,6 +11,7 @@
 #include "framework/file.h"
 #include "framework/json.h"
 #include "framework/sha256.h"
+#include "framework/utf8.h"
 
 namespace crocuta {
 namespace {
@@ -266,7 +267,7 @@ void Config::set(std::string_view dotted_key, std::string_view text) {
   for (std::size_t begin = 0; begin <= dotted_key.size(); ++depth) {
     const std::size_t end = std::min(dotted_key.find('.', begin), dotted_key.size());
     const std::string_view key = dotted_key.substr(begin, end - begin);
-    if (key.empty() || !json::is_utf8(key) || depth >= kMaxDepth) {
+    if (key.empty() || !is_utf8(key) || depth >= kMaxDepth) {
       fail<ArgumentError>("--set", "key", "names joined by dots",
                           str("'", printable(dotted_key), "'"));
     }
@@ -281,7 +282,7 @@ void Config::set(std::string_view dotted_key, std::string_view text) {
   try {
     *at = parse_config_value(text, where, kMaxDepth - depth);
   } catch (const FormatError&) {
-    if (!json::is_utf8(text)) throw FormatError(str(where, ": expected a value in UTF-8"));
+    if (!is_utf8(text)) throw FormatError(str(where, ": expected a value in UTF-8"));
     *at = {};
     at->kind = Kind::string;
     at->text = text;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "framework/error.h"
+#include "framework/utf8.h"
 
 namespace crocuta::json {
 namespace {
@@ -201,32 +202,6 @@ std::string number(double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);
   return {buffer, end.ptr};
-}
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t k) {
-      return i + k < text.size() ? static_cast<unsigned char>(text[i + k]) : 0u;
-    };
-    const unsigned lead = byte(0);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xc2 ? 0
-                               : lead < 0xe0 ? 2
-                               : lead < 0xf0 ? 3
-                               : lead < 0xf5 ? 4
-                                             : 0;
-    if (length == 0) return false;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((byte(k) & 0xc0) != 0x80) return false;
-    }
-    const unsigned second = byte(1);
-    if (lead == 0xe0 && second < 0xa0) return false;   // overlong
-    if (lead == 0xed && second >= 0xa0) return false;  // surrogates
-    if (lead == 0xf0 && second < 0x90) return false;   // overlong
-    if (lead == 0xf4 && second >= 0x90) return false;  // beyond U+10FFFF
-    i += length;
-  }
-  return true;
 }
 
 }  // namespace crocuta::json

@@ -41,6 +41,4 @@ std::string quote(std::string_view text);
 // The shortest text that reads back as the same double; "null" for NaN and infinities.
 std::string number(double value);
 
-bool is_utf8(std::string_view text);
-
 }  // namespace crocuta::json

@@ -12,6 +12,7 @@
 #include "framework/json.h"
 #include "framework/log.h"
 #include "framework/safetensors_header.h"
+#include "framework/utf8.h"
 
 namespace crocuta {
 namespace {
@@ -56,7 +57,7 @@ SafetensorsHeader plan(const StateDict& tensors,
   SafetensorsHeader header;
   header.metadata = metadata;
   for (const auto& [name, tensor] : tensors) {
-    if (name.size() > SafetensorsHeader::kMaxNameBytes || !json::is_utf8(name) ||
+    if (name.size() > SafetensorsHeader::kMaxNameBytes || !is_utf8(name) ||
         name == SafetensorsHeader::kMetadataKey) {
       fail<ArgumentError>(kWhere, "name",
                           str("UTF-8 of at most ", SafetensorsHeader::kMaxNameBytes,
