@@ -39,7 +39,7 @@ std::optional<int> count_in(const char* variable) {
 }
 
 // Which of this machine's ranks this process is, as launchers tell it.
-std::optional<int> told_local_rank() {
+[[maybe_unused]] std::optional<int> told_local_rank() {
   for (const char* variable : {"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}) {
     if (const auto rank = number_in(variable, 0, "the number of a process")) return rank;
   }
