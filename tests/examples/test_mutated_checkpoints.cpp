@@ -14,16 +14,13 @@
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_program.h"
+#include "tests/support/slow.h"
 #include "tests/support/temporary_directory.h"
 
 namespace crocuta::test {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kCases = 40;
-#else
-constexpr std::uint64_t kCases = 200;
-#endif
+constexpr std::uint64_t kCases = kSlowBuild ? 40 : 200;
 
 using Files = std::map<std::string, std::string>;
 

@@ -7,6 +7,7 @@
 #include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/slow.h"
 #include "tests/support/temporary_directory.h"
 
 namespace crocuta::test {
@@ -158,12 +159,7 @@ TEST_CASE("losses do not depend on how many ranks share the work") {
 TEST_CASE("in float64, 100 steps on 2 and 4 context-parallel ranks stay within 1e-11 of one") {
   Options o = tiny_options();
   o.dtype = DType::float64;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr bool kSlow = true;
-#else
-  constexpr bool kSlow = false;
-#endif
-  const std::int64_t steps = kSlow || default_device().is_cuda() ? 8 : 100;
+  const std::int64_t steps = slow_here() ? 8 : 100;
   o.steps = o.schedule_steps = steps;
   const std::vector<double> one = losses_on(1, o, steps);
   CHECK(one.back() < one.front());  // it learns, so parameters move

@@ -6,6 +6,7 @@
 #include "tests/examples/tiny_run.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/slow.h"
 #include "tests/support/temporary_directory.h"
 
 namespace crocuta::test {
@@ -13,7 +14,7 @@ namespace {
 
 using hyena::Options;
 
-constexpr std::int64_t kSteps = 50;
+constexpr std::int64_t kSteps = kSlowBuild ? 10 : 50;
 
 Options on(const std::string& device, DType dtype) {
   Options o = tiny_options();

@@ -11,19 +11,16 @@
 #include "layers/distributed_depthwise_conv1d.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/slow.h"
 
 namespace crocuta::test {
 namespace {
 
 using Conv = DistributedDepthwiseConv1d;
 
-// Sanitizers, emulated kernels and builds for a debugger are slow, and there for other things.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__) || \
-    defined(CROCUTA_CUDA_EMULATED)
-constexpr std::uint64_t kCases = 60;
-#else
-constexpr std::uint64_t kCases = 500;
-#endif
+std::uint64_t case_count() {
+  return slow_here() ? 60 : 500;
+}
 constexpr int kRanks[] = {1, 2, 3, 4, 6, 8};
 constexpr DType kFloats[] = {DType::float64, DType::float32, DType::bfloat16, DType::float16};
 
@@ -132,12 +129,12 @@ TEST_CASE("on P ranks y and dx have one rank's bits, and parameter gradients add
     check_case(std::strtoull(seed, nullptr, 10));
     return;
   }
-  for (std::uint64_t seed = 0; seed < kCases; ++seed) check_case(seed);
+  for (std::uint64_t seed = 0; seed < case_count(); ++seed) check_case(seed);
 }
 
 TEST_CASE("the configurations cover groups within ranks, across two, and across many") {
   int within = 0, straddling = 0, spanning = 0;
-  for (std::uint64_t seed = 0; seed < kCases; ++seed) {
+  for (std::uint64_t seed = 0; seed < case_count(); ++seed) {
     const Case c = draw_case(seed);
     const std::int64_t channels = c.options.hidden_dim / c.ranks;
     const std::int64_t group = c.options.hidden_dim / *c.options.num_groups;

@@ -14,6 +14,7 @@
 #include "tests/gradcheck.h"
 #include "tests/layers/conv_truth.h"
 #include "tests/support/catch.h"
+#include "tests/support/slow.h"
 
 namespace crocuta::test {
 namespace {
@@ -21,19 +22,9 @@ namespace {
 constexpr std::int64_t kMostChannels = 96, kMostTaps = 129, kLongest = 600;
 constexpr DType kFloats[] = {DType::float32, DType::float64, DType::bfloat16, DType::float16};
 
-// Sanitizers, emulated kernels and builds for a debugger are slow, and there for other things.
 int case_count() {
   if (const char* wanted = std::getenv("CROCUTA_TEST_CASES")) return std::atoi(wanted);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
-  constexpr int kSlower = 10;
-#else
-  constexpr int kSlower = 1;
-#endif
-#if defined(CROCUTA_CUDA_EMULATED)
-  return default_device().is_cuda() ? 1000 / kSlower : 20000 / kSlower;
-#else
-  return 20000 / kSlower;
-#endif
+  return (slow_device() ? 1000 : 20000) / (kSlowBuild ? 10 : 1);
 }
 
 class Random {
