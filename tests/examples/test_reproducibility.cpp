@@ -7,6 +7,7 @@
 #include <omp.h>
 #endif
 
+#include "framework/random.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/slow.h"

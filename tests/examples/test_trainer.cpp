@@ -53,7 +53,7 @@ TEST_CASE("training reaches the entropy of a source that is known") {
   o.seq_len = 64;
   o.d_model = 16;
   o.batch_size = 16;
-  o.steps = o.schedule_steps = 250;
+  o.steps = o.schedule_steps = kSlowBuild ? 60 : 250;
   o.learning_rate = 1e-2;
   TinyRun run(o);
   const auto bits_of = [&] {
@@ -63,8 +63,9 @@ TEST_CASE("training reaches the entropy of a source that is known") {
   };
   CHECK(bits_of() > 1.9);
   run.train(o.steps);
-  CHECK(bits_of() < 1.05 * bits);
-  CHECK(bits_of() > 0.99 * bits);
+  const double reached = bits_of();
+  CHECK(reached < (kSlowBuild ? 1.5 : 1.05) * bits);
+  CHECK(reached > 0.99 * bits);
 }
 
 TEST_CASE("the same seed gives the same run, another seed another") {
