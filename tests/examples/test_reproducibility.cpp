@@ -120,7 +120,7 @@ TEST_CASE("so it is over 1,000 further steps") {
 
 TEST_CASE("so it is on 2 and 4 ranks") {
   for (const int cp : {2, 4}) {
-    check_stops(cp, slow_here() ? 2 : 20, slow_here() ? 5 : 150, slow_here() ? 6 : 160);
+    check_stops(cp, slow_here() ? 2 : 100, slow_here() ? 5 : 150, slow_here() ? 6 : 160);
   }
 }
 
