@@ -4,6 +4,7 @@
 #include <charconv>
 #include <functional>
 #include <iostream>
+#include <span>
 
 #include "framework/did_you_mean.h"
 #include "framework/error.h"
@@ -21,6 +22,32 @@ struct CommandLine::Impl {
     const std::string name = word.substr(0, word.find('='));
     throw ArgumentError(str(word.starts_with("-") ? "unknown option '" : "stray argument '",
                             printable(word), "'", did_you_mean(name, known), "; see --help"));
+  }
+
+  // The name before "=", if that is one of an option's.
+  const CLI::Option* find(std::string_view word) const {
+    const std::string name(word.substr(0, word.find('=')));
+    return name.starts_with("--") ? app.get_option_no_throw(name) : nullptr;
+  }
+
+  // CLI11 would take the next option for the value of one that lacks its own.
+  void reject_missing_values(std::span<const char* const> words) const {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      const std::string_view word = words[i];
+      const CLI::Option* option = find(word);
+      if (option == nullptr || option->get_expected_min() == 0) continue;
+      const std::size_t equals = word.find('=');
+      if (equals < word.size() - 1) continue;  // its value is in the same word
+      const bool has_next = equals == std::string_view::npos && i + 1 < words.size();
+      if (has_next && find(words[i + 1]) == nullptr) {
+        ++i;  // its value, whatever that looks like
+        continue;
+      }
+      throw ArgumentError(
+          str(option->get_name(), ": expected ", option->get_type_name(), ", got ",
+              has_next ? str("the option '", printable(words[i + 1]), "'") : std::string("nothing"),
+              "; see --help"));
+    }
   }
 
   CLI::App app;
@@ -84,6 +111,7 @@ void CommandLine::only_together(const std::string& a, const std::string& b) {
 
 bool CommandLine::parse(int argc, const char* const* argv) {
   CLI::App& app = impl_->app;
+  if (argc > 1) impl_->reject_missing_values({argv + 1, static_cast<std::size_t>(argc - 1)});
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& asked) {
