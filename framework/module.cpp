@@ -47,7 +47,7 @@ StateDict Module::state_dict() const {
   return state;
 }
 
-void Module::load_state_dict(const StateDict& state) {
+void Module::check_state_dict(const StateDict& state) const {
   const std::vector<NamedTensor> params = named_parameters();
   std::string problems;
   const auto complain = [&](const auto&... text) {
@@ -75,8 +75,12 @@ void Module::load_state_dict(const StateDict& state) {
   if (!problems.empty()) {
     fail<ArgumentError>("load_state_dict", "state", "this module's parameters", problems);
   }
+}
+
+void Module::load_state_dict(const StateDict& state) {
+  check_state_dict(state);
   const NoGrad guard;
-  for (const auto& [name, param] : params) param.copy_(state.at(name));
+  for (const auto& [name, param] : named_parameters()) param.copy_(state.at(name));
 }
 
 void Module::zero_grad() {

@@ -44,8 +44,9 @@ class Module {
 
   // The parameters by name; shares their storage.
   StateDict state_dict() const;
-  // Copies values into the parameters. Throws ArgumentError listing every missing, unexpected and
-  // mis-shaped or mis-typed name, having changed nothing.
+  // Throws ArgumentError listing every missing, unexpected and mis-shaped or mis-typed name.
+  void check_state_dict(const StateDict& state) const;
+  // Copies values into the parameters. Throws as check_state_dict() does, having changed nothing.
   void load_state_dict(const StateDict& state);
 
   void zero_grad();

@@ -78,8 +78,9 @@ void generate(Call call) {
   const auto codec = make_codec(options.task, options.symbols);
   const std::vector<std::int64_t> prompt = codec->encode(call.prompt);
   HyenaLM model(model_options(options));
-  const Safetensors stored = load_safetensors(checkpoint.path("model.safetensors"));
-  blame_file([&] { model.load_state_dict(stored.tensors); });
+  const std::string path = checkpoint.path("model.safetensors");
+  const Safetensors stored = load_safetensors(path);
+  load_or_blame(path, [&] { model.load_state_dict(stored.tensors); });
 
   const bool recall = options.task == "recall";
   if (recall && !call.given_length) call.decode.max_tokens = 1;

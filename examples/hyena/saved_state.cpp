@@ -15,6 +15,14 @@ std::string hexadecimal(std::uint64_t value) {
 
 }  // namespace
 
+void load_or_blame(const std::string& path, const std::function<void()>& load) {
+  try {
+    blame_file(load);
+  } catch (const FormatError& error) {
+    throw FormatError(str(printable(path), ": ", error.what()));
+  }
+}
+
 CheckpointContents Trainer::contents() const {
   CheckpointContents contents;
   const Config config = run_config(options_);
@@ -55,13 +63,14 @@ void Trainer::restore(const Checkpoint& checkpoint) {
                           hexadecimal(task_.data_hash()), " here, ", printable(state.data, 20),
                           " in the checkpoint)"));
   }
-  // Both are read before either is assigned.
-  const Safetensors model = load_safetensors(checkpoint.path("model.safetensors"));
-  const Safetensors optimizer = load_safetensors(checkpoint.path("optimizer.safetensors"));
-  blame_file([&] {
-    optimizer_.load_state_dict(optimizer.tensors);
-    model_.load_state_dict(model.tensors);
-  });
+  // Both are read, and the model's compared, before either is assigned.
+  const std::string model_path = checkpoint.path("model.safetensors");
+  const std::string optimizer_path = checkpoint.path("optimizer.safetensors");
+  const Safetensors model = load_safetensors(model_path);
+  const Safetensors optimizer = load_safetensors(optimizer_path);
+  load_or_blame(model_path, [&] { model_.check_state_dict(model.tensors); });
+  load_or_blame(optimizer_path, [&] { optimizer_.load_state_dict(optimizer.tensors); });
+  model_.load_state_dict(model.tensors);
   default_generator() = state.generator;
   steps_done_ = state.steps;
   sequences_seen_ = state.sequences;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "distributed/context_parallel.h"
@@ -70,5 +71,9 @@ class Trainer {
 
 // The model that `options` describe.
 HyenaLM::Options model_options(const Options& options);
+
+// Calls `load`, which takes tensors that were read from the file at `path`. Where they do not fit,
+// the file is to blame: throws FormatError, naming it.
+void load_or_blame(const std::string& path, const std::function<void()>& load);
 
 }  // namespace crocuta::hyena

@@ -3,6 +3,8 @@
 // reaches the readers behind these.
 //
 // CROCUTA_TEST_CASES=n tries n of them instead of the default number.
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -10,6 +12,7 @@
 
 #include "framework/checkpoint_manifest.h"
 #include "framework/file.h"
+#include "framework/safetensors.h"
 #include "framework/sha256.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
@@ -88,24 +91,95 @@ std::string manifest_of(const Checkpoint& like, const Files& files) {
   return manifest_text(manifest);
 }
 
+// A checkpoint of a tiny run in `root`, and all its files, the manifest included.
+struct Saved {
+  Checkpoint checkpoint;
+  Files files;
+
+  explicit Saved(const std::string& root) {
+    hyena::Options options = tiny_options();
+    options.steps = options.schedule_steps = 2;
+    TinyRun run(options);
+    run.train(2);
+    CheckpointStore(root).save(run.trainer.contents());
+    checkpoint = load_latest(root).value();
+    for (const auto& [name, file] : checkpoint.files) {
+      files[name] = read_file(checkpoint.path(name), 1 << 20);
+    }
+    files[kManifestName] = read_file(checkpoint.directory + "/" + kManifestName, 1 << 20);
+  }
+
+  // Puts other tensors in place of the model's, with the right checksum.
+  void replace_model(const StateDict& tensors) {
+    save_safetensors(checkpoint.path("model.safetensors"), tensors);
+    files["model.safetensors"] = read_file(checkpoint.path("model.safetensors"), 1 << 20);
+    write_files(checkpoint.directory, {{kManifestName, manifest_of(checkpoint, files)}});
+  }
+};
+
+ProgramResult resume(const std::string& root) {
+  return run_program({CROCUTA_TRAIN_HYENA, "--resume", root, "--steps", "3", "--threads", "1",
+                      "--device", device_argument()});
+}
+ProgramResult generate(const std::string& root) {
+  return run_program({CROCUTA_GENERATE_HYENA, "--checkpoint", root, "--prompt", "a B => a",
+                      "--max-tokens", "1", "--device", device_argument()});
+}
+
 }  // namespace
+
+TEST_CASE("a checkpoint of another model is refused by both programs, with all that differs") {
+  const TemporaryDirectory folder;
+  Saved saved(folder.path("run"));
+  const std::string path = saved.checkpoint.path("model.safetensors");
+  StateDict tensors = load_safetensors(path).tensors;
+  tensors["stranger"] = zeros({2});
+  tensors["norm.bias"] = zeros({3});
+  tensors["norm.weight"] = zeros({8}, {.dtype = DType::float64});
+  tensors.erase("embedding.weight");
+  saved.replace_model(tensors);
+  for (const ProgramResult& result : {resume(folder.path("run")), generate(folder.path("run"))}) {
+    CAPTURE(result.out, result.err);
+    CHECK(result.status == 1);
+    CHECK_THAT(result.err, ContainsSubstring("_hyena: error: " + path + ": load_state_dict: "));
+    for (const char* difference :
+         {"missing 'embedding.weight' [6, 8]", "'norm.bias' should have shape [8], has [3]",
+          "'norm.weight' should be float32, is float64", "unexpected 'stranger' [2]"}) {
+      CHECK_THAT(result.err, ContainsSubstring(difference));
+    }
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+  }
+}
+
+TEST_CASE("a checkpoint with NaN in its weights is loaded with a warning") {
+  const TemporaryDirectory folder;
+  Saved saved(folder.path("run"));
+  const std::string path = saved.checkpoint.path("model.safetensors");
+  StateDict tensors = load_safetensors(path).tensors;
+  tensors.at("norm.bias").fill_(std::nan(""));
+  saved.replace_model(tensors);
+  const std::string warning =
+      "_hyena: warning: " + path + ": 1 tensor holds NaN, the first being 'norm.bias'\n";
+  const ProgramResult answer = generate(folder.path("run")), training = resume(folder.path("run"));
+  CAPTURE(answer.err, training.err);
+  CHECK(answer.status == 0);
+  CHECK_THAT(answer.err, ContainsSubstring(warning));
+  CHECK(training.status == 1);  // nothing is learned from there
+  CHECK_THAT(training.err, ContainsSubstring(warning) &&
+                               ContainsSubstring("error: step 3: the loss is nan; parameter "
+                                                 "'norm.bias' is the first that holds NaN"));
+}
 
 TEST_CASE("damaged checkpoints end the programs with a message, never with a signal") {
   const TemporaryDirectory folder;
-  hyena::Options options = tiny_options();
-  options.steps = options.schedule_steps = 2;
-  TinyRun run(options);
-  run.train(2);
   const std::string root = folder.path("run");
-  CheckpointStore(root).save(run.trainer.contents());
-  const Checkpoint good = load_latest(root).value();
-  Files files;
-  for (const auto& [name, file] : good.files) files[name] = read_file(good.path(name), 1 << 20);
-  files[kManifestName] = read_file(good.directory + "/" + kManifestName, 1 << 20);
+  const Saved saved(root);
+  const Checkpoint& good = saved.checkpoint;
+  const Files& files = saved.files;
   std::vector<std::string> names;
   for (const auto& [name, text] : files) names.push_back(name);
   REQUIRE(names.size() == 5);
-  REQUIRE(manifest_of(good, files) == files[kManifestName]);
+  REQUIRE(manifest_of(good, files) == files.at(kManifestName));
 
   const char* wanted = std::getenv("CROCUTA_TEST_CASES");
   const std::uint64_t cases = wanted ? std::strtoull(wanted, nullptr, 10) : kCases;
@@ -119,18 +193,13 @@ TEST_CASE("damaged checkpoints end the programs with a message, never with a sig
     if (sign) damaged[kManifestName] = manifest_of(good, damaged);
     write_files(good.directory, damaged);
 
-    const bool resume = damage.below(2) == 0;
-    const std::string device = device_argument();
-    const ProgramResult result =
-        resume ? run_program({CROCUTA_TRAIN_HYENA, "--resume", root, "--steps", "3", "--threads",
-                              "1", "--device", device})
-               : run_program({CROCUTA_GENERATE_HYENA, "--checkpoint", root, "--prompt", "a B => a",
-                              "--max-tokens", "1", "--device", device});
+    const bool resumed = damage.below(2) == 0;
+    const ProgramResult result = resumed ? resume(root) : generate(root);
     INFO("seed " << seed << ": " << name << (sign ? ", signed" : "") << ": " << result.err);
     CHECK((result.status == 0 || result.status == 1));
     CHECK((result.status == 0 || result.err.find("_hyena: error: ") != std::string::npos));
     ++ends[result.status];
-    if (resume && result.status == 0) {  // it went on, and left files of its own
+    if (resumed && result.status == 0) {  // it went on, and left files of its own
       std::filesystem::remove_all(root);
       std::filesystem::create_directories(good.directory);
     }

@@ -7,6 +7,7 @@
 #include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/checkpoints.h"
 #include "tests/support/slow.h"
 #include "tests/support/temporary_directory.h"
 
@@ -235,9 +236,38 @@ TEST_CASE("a checkpoint of other data or another model is refused, and changes n
   Options wider = tiny_options();
   wider.d_model = 16;
   TinyRun other(wider);
-  const std::string before = other.state();
-  CHECK_THROWS_AS(other.trainer.restore(checkpoint), Error);
+  std::string before = other.state();
+  const auto refusal = [&](TinyRun& into) {
+    return message_of<FormatError>([&] { into.trainer.restore(checkpoint); });
+  };
+  CHECK_THAT(refusal(other),
+             ContainsSubstring(checkpoint.path("model.safetensors") + ": load_state_dict: ") &&
+                 ContainsSubstring("'embedding.weight' should have shape [6, 16], has [6, 8]"));
   CHECK(other.state() == before);
+
+  Options other_data = tiny_options();
+  other_data.task = "text";
+  other_data.data = {folder.path("text")};
+  std::ofstream(folder.path("text")) << std::string(100, 'x');
+  TinyRun elsewhere(other_data);
+  before = elsewhere.state();
+  CHECK_THAT(refusal(elsewhere), ContainsSubstring(": the data differs from what this run was"));
+  CHECK(elsewhere.state() == before);
+
+  // An optimizer's state that fits is not taken either where the model's does not, nor the reverse.
+  for (const char* file : {"model.safetensors", "optimizer.safetensors"}) {
+    CAPTURE(file);
+    const std::string path = checkpoint.path(file), good = read_file(path, 1 << 20);
+    StateDict tensors = load_safetensors(path).tensors;
+    tensors["stranger"] = ones({2});
+    save_safetensors(path, tensors);
+    TinyRun same(tiny_options());
+    before = same.state();
+    CHECK_THAT(refusal(same), ContainsSubstring(path + ": load_state_dict: ") &&
+                                  ContainsSubstring("got unexpected 'stranger' [2]"));
+    CHECK(same.state() == before);
+    std::ofstream(path, std::ios::binary) << good;
+  }
 }
 
 }  // namespace crocuta::test

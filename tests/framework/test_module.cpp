@@ -69,6 +69,10 @@ TEST_CASE("loading lists every missing, unexpected and misfitting name, and chan
            {"right.weight", ones({3})}};
   CHECK_THROWS_WITH(pair.load_state_dict(state),
                     ContainsSubstring("'bias' should be float32, is float64"));
+  CHECK_THROWS_WITH(pair.check_state_dict(state),
+                    ContainsSubstring("'bias' should be float32, is float64"));
+  CHECK(pair.left.weight.to_vector() == std::vector<float>{1, 1});
+  pair.check_state_dict(Pair().state_dict());
 }
 
 TEST_CASE("train reaches all children, and zero_grad clears all gradients") {
