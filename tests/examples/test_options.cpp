@@ -55,6 +55,7 @@ TEST_CASE("options out of range are named, with what was expected") {
            {R"({"beta1": 1})", "'beta1'"},
            {R"({"on_nan": "ignore"})", "'on_nan'"},
            {R"({"backend": "tcp"})", "'backend'"},
+           {R"({"comm_timeout": 1e-9})", "'comm_timeout': expected a number of at least 0.001"},
            {R"({"seed": -1})", "'seed'"},
            {R"({"data": ["x"]})", "'data'"},
            {R"({"task": "text"})", "'data': task 'text' needs files: --data FILE ..."},
