@@ -1,48 +1,9 @@
 // train_hyena and generate_hyena as a user meets them: exit status, messages, files.
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-
-#include "tests/support/catch.h"
-#include "tests/support/run_program.h"
-#include "tests/support/temporary_directory.h"
+#include "tests/examples/programs.h"
 
 namespace crocuta::test {
 namespace {
 
-namespace fs = std::filesystem;
-using Arguments = std::vector<std::string>;
-
-// A model of a few thousand parameters, trained in no time.
-const Arguments kTiny = {"--set",    "symbols=6",         "--set",        "seq_len=14",
-                         "--set",    "d_model=8",         "--set",        "filter_order=8",
-                         "--set",    "test_sequences=16", "--batch-size", "4",
-                         "--device", device_argument()};
-
-ProgramResult train(Arguments arguments, bool tiny = true) {
-  arguments.insert(arguments.begin(), CROCUTA_TRAIN_HYENA);
-  if (tiny) arguments.insert(arguments.end(), kTiny.begin(), kTiny.end());
-  return run_program(arguments);
-}
-ProgramResult generate(Arguments arguments) {
-  arguments.insert(arguments.begin(), CROCUTA_GENERATE_HYENA);
-  return run_program(arguments);
-}
-// The same, by a shell: for signals and pipes. $TRAIN is the program with the tiny model.
-ProgramResult shell(const std::string& script) {
-  std::string command = CROCUTA_TRAIN_HYENA;
-  for (const std::string& argument : kTiny) command += " " + argument;
-  return run_program({"/bin/bash", "-c", "TRAIN=\"" + command + "\"; " + script});
-}
-
-std::string slurp(const std::string& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-void write(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
 // "step" → the rest of the lines of metrics.jsonl that hold a training loss.
 std::vector<std::string> losses(const std::string& root) {
   std::istringstream lines(slurp(root + "/metrics.jsonl"));
@@ -54,72 +15,7 @@ std::vector<std::string> losses(const std::string& root) {
   return found;
 }
 
-// One line on stderr, nothing else, and this exit status.
-void check_refusal(const ProgramResult& result, int status, const std::string& text) {
-  CAPTURE(result.out, result.err);
-  CHECK(result.status == status);
-  CHECK_THAT(result.err, ContainsSubstring("_hyena: error: "));
-  CHECK_THAT(result.err, ContainsSubstring(text));
-  CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
-}
-
 }  // namespace
-
-TEST_CASE("usage errors are one line and exit 2, before any file is made") {
-  const TemporaryDirectory folder;
-  const std::string out = folder.path("run");
-  const auto refuses = [&](Arguments arguments, const std::string& text) {
-    arguments.insert(arguments.begin(), {"--out", out});
-    check_refusal(train(arguments, false), 2, text);
-    CHECK(!fs::exists(out));
-  };
-  refuses({"--backend", "nccl"}, "'nccl' is for several processes: start them with mpirun");
-  refuses({"--stpes", "3"}, "unknown option '--stpes' (did you mean '--steps'?)");
-  refuses({"words"}, "stray argument 'words'");
-  refuses({"--steps"}, "--steps");
-  refuses({"--steps", "-5"}, "'steps'");
-  refuses({"--steps", "99999999999999999999"}, "'steps'");
-  refuses({"--lr", "abc"}, "'learning_rate'");
-  refuses({"--lr", "nan"}, "'learning_rate'");
-  refuses({"--device", "tpu"}, "tpu");
-  refuses({"--task", "chess"}, "'task'");
-  refuses({"--set", "d_modle=3"}, "d_modle' (did you mean 'd_model'?)");
-  refuses({"--set", "d_model"}, "d_model");
-  refuses({"--config", folder.path("none.json")}, "none.json");
-  refuses({"--config", folder.path()}, "");
-  refuses({"--cp", "3"}, "'cp': expected a divisor of d_model = 64, got 3");
-  refuses({"--task", "text"}, "needs files");
-  refuses({"--resume", folder.path(), "--seed", "3"}, "--out does not go with --resume");
-  write(folder.path("bad.json"), "{\n  \"steps\": 3,\n  \"steps\": 4\n}");
-  refuses({"--config", folder.path("bad.json")}, "bad.json: line 3");
-}
-
-TEST_CASE("help and version exit 0 and teach") {
-  const ProgramResult help = train({"--help"}, false);
-  CHECK(help.status == 0);
-  CHECK_THAT(help.out, ContainsSubstring("mpirun -n 4 train_hyena --cp 2"));
-  CHECK(train({"--version"}, false).out.starts_with("train_hyena (Crocuta) "));
-  CHECK(generate({"--help"}).status == 0);
-}
-
-TEST_CASE("data that cannot be used is named, with exit status 1") {
-  const TemporaryDirectory folder;
-  const auto refuses = [&](const std::string& task, const std::string& file,
-                           const std::string& text) {
-    check_refusal(
-        train({"--task", task, "--data", file, "--out", folder.path("run"), "--set", "seq_len=16"},
-              false),
-        1, text);
-  };
-  refuses("text", folder.path("none"), "none': cannot be opened: No such file or directory");
-  refuses("text", folder.path(), "is a directory");
-  write(folder.path("empty"), "");
-  refuses("text", folder.path("empty"), "empty': is empty");
-  write(folder.path("short"), "0123456789");
-  refuses("text", folder.path("short"), "at least seq_len + 1 = 17 tokens to train on, got 9");
-  write(folder.path("x.fa"), ">x\nACGT\nAC3T\n");
-  refuses("dna", folder.path("x.fa"), "line 3, column 3: digit '3' in the sequence");
-}
 
 TEST_CASE("a run trains, says what it learned, and leaves a checkpoint that answers") {
   const TemporaryDirectory folder;
@@ -224,12 +120,6 @@ TEST_CASE("a resumed run logs the losses of one that never stopped") {
   }
 }
 
-TEST_CASE("nothing to resume is an error") {
-  const TemporaryDirectory folder;
-  check_refusal(train({"--resume", folder.path("none")}, false), 1, "no such directory");
-  check_refusal(train({"--resume", folder.path()}, false), 1, "holds no checkpoint");
-}
-
 TEST_CASE("runs without --out get directories of their own, and --resume takes the last") {
   const TemporaryDirectory folder;
   const ProgramResult result = shell(
@@ -298,17 +188,6 @@ TEST_CASE("a reader that goes away does not stop the training") {
   CAPTURE(result.out, result.err);
   CHECK(result.status == 0);
   CHECK(fs::exists(folder.path("run/step-00000030")));
-}
-
-TEST_CASE("a second run in the same directory is kept out") {
-  const TemporaryDirectory folder;
-  const std::string run = folder.path("run");
-  REQUIRE(train({"--steps", "2", "--out", run}).status == 0);
-  const std::string again = CROCUTA_TRAIN_HYENA " --resume " + run;
-  const ProgramResult result =
-      shell(again + " --steps 100000000 >/dev/null & pid=$!; sleep 1; " + again +
-            " --steps 5; status=$?; kill -KILL $pid; exit $status");
-  check_refusal(result, 1, "run");
 }
 
 TEST_CASE("a NaN stops the run with exit status 1, or is skipped until that makes no sense") {

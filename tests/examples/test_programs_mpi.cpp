@@ -133,4 +133,18 @@ TEST_CASE("several processes say once what is wrong, and all exit alike") {
   refuses({"--resume", folder.path("none"), "--steps", "3"}, 2, "--out does not go with --resume");
 }
 
+TEST_CASE("a launcher that MPI does not know is an error, not a run by each process alone") {
+  const TemporaryDirectory folder;
+  std::vector<std::string> all = {"/usr/bin/env", "PMI_SIZE=4"};
+  const std::vector<std::string> program = command(1);
+  all.insert(all.end(), program.begin(), program.end());
+  all.insert(all.end(), {"--steps", "1", "--out", folder.path("run")});
+  const ProgramResult result = run_program(all);
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 1);
+  CHECK(result.err.starts_with(
+      "train_hyena: error: distributed::init: the launcher started 4 processes, MPI counts 1"));
+  CHECK(!std::filesystem::exists(folder.path("run")));
+}
+
 }  // namespace crocuta::test

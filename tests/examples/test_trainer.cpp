@@ -1,8 +1,11 @@
+#include <cerrno>
 #include <cmath>
 #include <fstream>
 
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/fasta.h"
+#include "examples/hyena/session.h"
+#include "examples/hyena/together.h"
 #include "framework/random.h"
 #include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
@@ -267,6 +270,28 @@ TEST_CASE("a checkpoint of other data or another model is refused, and changes n
                                   ContainsSubstring("got unexpected 'stranger' [2]"));
     CHECK(same.state() == before);
     std::ofstream(path, std::ios::binary) << good;
+  }
+}
+
+TEST_CASE("a disk that is full, at first or later, ends the run with exit status 1") {
+  const TemporaryDirectory folder;
+  hyena::RunPlan plan{.options = tiny_options(), .root = folder.path("run"), .checkpoint = {}};
+  plan.options.steps = plan.options.save_every = 1;
+  for (const std::string at : {"/.trial", "/.saving/model.safetensors", "/metrics.jsonl"}) {
+    CAPTURE(at);
+    const Hook hook([&](const char* call, const std::string& path) {
+      return std::string(call) == "write" && path.ends_with(at) ? ENOSPC : 0;
+    });
+    int status = 0;
+    std::string message;
+    try {
+      hyena::run_session(ProcessGroup(), plan);
+    } catch (const Error& error) {
+      status = hyena::exit_status(error);
+      message = error.what();
+    }
+    CHECK(status == 1);
+    CHECK(message == plan.root + at + ": cannot write: No space left on device");
   }
 }
 

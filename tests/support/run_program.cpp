@@ -1,6 +1,7 @@
 #include "tests/support/run_program.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,9 +26,18 @@ void redirect(int descriptor, const char* path) {
   if (file < 0 || ::dup2(file, descriptor) < 0) ::_exit(126);
 }
 
+// Gives up root for good, also as the user that a program could go back to.
+void become_nobody() {
+  constexpr unsigned kNobody = 65534;
+  if (::geteuid() != 0) return;
+  if (::setgroups(0, nullptr) != 0 || ::setgid(kNobody) != 0 || ::setuid(kNobody) != 0) {
+    ::_exit(126);
+  }
+}
+
 }  // namespace
 
-ProgramResult run_program(const std::vector<std::string>& arguments) {
+ProgramResult run_program(const std::vector<std::string>& arguments, As user) {
   const TemporaryDirectory directory;
   const std::string out = directory.path("out"), err = directory.path("err");
   std::vector<char*> argv;
@@ -38,6 +48,13 @@ ProgramResult run_program(const std::vector<std::string>& arguments) {
   if (child == 0) {
     redirect(STDOUT_FILENO, out.c_str());
     redirect(STDERR_FILENO, err.c_str());
+    if (user == As::nobody) {
+      // Opened by whom may: nobody need not be let into the folder of the programs.
+      const int program = ::open(argv[0], O_PATH | O_CLOEXEC);
+      become_nobody();
+      ::fexecve(program, argv.data(), environ);
+      ::_exit(127);
+    }
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }

@@ -11,8 +11,12 @@ struct ProgramResult {
   std::string out, err;
 };
 
+// Whom a program runs as: this process's user, or where that is root, somebody without its powers,
+// for whom permissions mean something.
+enum class As { self, nobody };
+
 // Runs `arguments[0]` with the rest as arguments, without a shell, and waits for its end.
-ProgramResult run_program(const std::vector<std::string>& arguments);
+ProgramResult run_program(const std::vector<std::string>& arguments, As user = As::self);
 
 // What programs get for --device, so that they compute where the tests do: CROCUTA_TEST_DEVICE, or
 // the CPU.
