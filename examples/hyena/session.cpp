@@ -11,6 +11,7 @@
 #include "examples/hyena/summary.h"
 #include "examples/hyena/together.h"
 #include "examples/hyena/trainer.h"
+#include "framework/device_cuda.h"
 #include "framework/jsonl.h"
 #include "framework/log.h"
 
@@ -75,7 +76,7 @@ class Session {
     const HyenaLM& model = trainer_->model();
     console_.line(str("Model: HyenaLM, ", count(model.parameter_count()), " parameters (d_model ",
                       options_.d_model, ", ", options_.n_layers, " blocks), ", options_.dtype,
-                      " on ", model.options().hyena.device,
+                      " on ", model.options().hyena.device, no_gpu_note(),
                       world_.size() == 1
                           ? std::string()
                           : str(", ", world_.size(), " ranks (", options_.cp, " per sequence)")));
@@ -91,6 +92,12 @@ class Session {
                         ". Train on with --resume ", printable(plan_.root), " --steps ",
                         2 * options_.steps));
     }
+  }
+
+  // Why --device auto has come to be the CPU.
+  std::string no_gpu_note() const {
+    if (options_.device != "auto" || cuda_device_count() > 0) return "";
+    return str(" (no GPU: ", cuda::problem(), ")");
   }
 
   int train() {

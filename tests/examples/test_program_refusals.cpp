@@ -2,6 +2,9 @@
 // the user asked for, 1 for what turned up on the way.
 #include <sys/stat.h>
 
+#include <cstdlib>
+
+#include "framework/device.h"
 #include "tests/examples/programs.h"
 
 namespace crocuta::test {
@@ -236,6 +239,33 @@ TEST_CASE("a second run in the same directory is kept out") {
             "/lock) == $pid ]] && break; sleep 0.05; done; " + again +
             " --steps 5; status=$?; kill -KILL $pid; exit $status");
   check_refusal(result, 1, run + ": in use by another run (process ");
+}
+
+TEST_CASE(
+    "without a GPU, asking for one is an error, and asking for any device says it is the CPU") {
+  const TemporaryDirectory folder;
+#if !defined(CROCUTA_CUDA_EMULATED)
+  if (cuda_device_count() > 0) SKIP_TEST("there is a GPU here");
+#endif
+  REQUIRE(::setenv("CROCUTA_EMULATED_DEVICES", "0", 1) == 0);  // for builds that emulate
+  Arguments any = kTiny;
+  any.resize(any.size() - 2);  // without --device
+  const auto with = [&](const std::string& device) {
+    Arguments arguments = any;
+    arguments.insert(arguments.end(),
+                     {"--device", device, "--steps", "1", "--out", folder.path("run")});
+    return train(arguments, false);
+  };
+  const std::string why = has_cuda_build() ? "no GPU: " : "this build has no CUDA; configure with ";
+  check_refusal(with("cuda"), 2, "'device': expected cpu, got cuda:0 (" + why);
+  check_refusal(with("cuda:1"), 2, "'device': expected cpu, got cuda:1 (" + why);
+  CHECK(!fs::exists(folder.path("run")));
+  const ProgramResult automatic = with("auto");
+  ::unsetenv("CROCUTA_EMULATED_DEVICES");
+  CAPTURE(automatic.out, automatic.err);
+  CHECK(automatic.status == 0);
+  CHECK_THAT(automatic.out, ContainsSubstring(std::string("float32 on cpu (no GPU: ") +
+                                              (has_cuda_build() ? "" : "this build has no CUDA)")));
 }
 
 }  // namespace crocuta::test
