@@ -109,6 +109,19 @@ TEST_CASE("a header longer than memory should hold costs nothing") {
   REQUIRE(parser.tokens().capacity() < 1024);
 }
 
+TEST_CASE("a line of any length keeps its tokens only, and is counted to its end") {
+  FastaParser parser("x.fa");
+  parser.feed(">x\nA");
+  const std::string blanks(1 << 16, ' ');
+  for (int i = 0; i < 64; ++i) parser.feed(blanks);
+  parser.feed("C");
+  REQUIRE(parser.tokens().size() == 2);
+  REQUIRE(parser.tokens().capacity() < 1024);
+  REQUIRE_THROWS_WITH(parser.feed("7"),
+                      "fasta: 'x.fa': line 2, column 4194307: digit '7' in the "
+                      "sequence");
+}
+
 TEST_CASE("file names are escaped before they reach the terminal") {
   FastaParser parser("a\x1b[31m.fa");
   REQUIRE_THROWS_WITH(parser.feed("{"), ContainsSubstring("a\\x1b[31m.fa"));

@@ -4,8 +4,10 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 #include "framework/error.h"
+#include "tests/check_op.h"
 #include "tests/support/catch.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/temporary_directory.h"
@@ -226,15 +228,18 @@ TEST_CASE("roots that cannot hold checkpoints are named") {
                     directory.path("file") +
                         ": expected a directory for checkpoints, got something "
                         "else");
-  CHECK_THROWS_AS(CheckpointStore(directory.path("file/below")), IoError);
+  CHECK(message_of<IoError>([&] { CheckpointStore(directory.path("file/below")); }) ==
+        directory.path("file/below") + ": cannot make the directory: Not a directory");
   std::filesystem::create_directory(directory.path("target"));
   std::filesystem::create_symlink("target", directory.path("link"));
   for (const char* name : {"link", "link/"}) {
     CHECK_THROWS_WITH(CheckpointStore(directory.path(name)),
                       ContainsSubstring("got a symbolic link; name its target instead"));
   }
-  CHECK_THROWS_AS(load_latest(directory.path("file")), IoError);
-  CHECK_THROWS_AS(CheckpointStore(directory.path("k"), 0), ArgumentError);
+  CHECK(message_of<IoError>([&] { load_latest(directory.path("file")); }) ==
+        directory.path("file") + ": cannot list the directory: Not a directory");
+  CHECK(message_of<ArgumentError>([&] { CheckpointStore(directory.path("k"), 0); }) ==
+        "CheckpointStore: 'keep': expected at least 1, got 0");
 }
 
 TEST_CASE("a directory that cannot be written to is noticed at the start") {
@@ -244,7 +249,10 @@ TEST_CASE("a directory that cannot be written to is noticed at the start") {
       const Hook hook([&](const char* call, const std::string& path) {
         return std::string(call) == failing && path.ends_with(".trial") ? code : 0;
       });
-      CHECK_THROWS_AS(CheckpointStore(directory.path()), IoError);
+      const std::string reason = std::generic_category().message(code);
+      CHECK_THAT(message_of<IoError>([&] { CheckpointStore(directory.path()); }),
+                 ContainsSubstring(directory.path(".trial") + ": cannot ") &&
+                     ContainsSubstring(": " + reason));
     }
   }
   CHECK(list_directory(directory.path()) == std::vector<std::string>{"lock"});

@@ -10,10 +10,12 @@
 
 #include "framework/did_you_mean.h"
 #include "framework/error.h"
+#include "tests/check_op.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 
 using namespace crocuta;
+using test::message_of;
 using test::TemporaryDirectory;
 
 namespace {
@@ -154,8 +156,9 @@ TEST_CASE("an unknown key is an error that suggests the nearest known one") {
 }
 
 TEST_CASE("a key given twice is an error with both lines") {
-  CHECK(error_of("{\"a\": 1,\n \"b\": {\"a\": 2},\n \"a\": 3}") ==
-        "c.json: line 3: duplicate key 'a', already given in line 1");
+  CHECK(message_of<FormatError>([] {
+          Config::parse("{\"a\": 1,\n \"b\": {\"a\": 2},\n \"a\": 3}", "c.json");
+        }) == "c.json: line 3: duplicate key 'a', already given in line 1");
   CHECK(error_of("{\"a\": 1, \"b\": {\"a\": 2}, \"c\": [{\"a\": 3}, {\"a\": 4}]}").empty());
 }
 
@@ -235,9 +238,11 @@ TEST_CASE("files that are missing, unreadable or no files are named") {
   CHECK_THROWS_AS(Config::load(fifo), IoError);
   CHECK_THROWS_WITH(Config::load(fifo), ContainsSubstring("got a FIFO"));
   write_text(path, "");
-  CHECK_THROWS_WITH(Config::load(path), path + ": expected a JSON document, got an empty text");
+  CHECK(message_of<FormatError>([&] { Config::load(path); }) ==
+        path + ": expected a JSON document, got an empty text");
   write_text(path, std::string(Config::kMaxBytes + 1, ' '));
-  CHECK_THROWS_AS(Config::load(path), FormatError);
+  CHECK(message_of<FormatError>([&] { Config::load(path); }) ==
+        path + ": expected at most 1048576 bytes, got 1048577 bytes");
 }
 
 TEST_CASE("a file without read permission is an IoError") {
@@ -274,11 +279,14 @@ TEST_CASE("overrides are read as JSON, else as strings, and make objects on the 
   CHECK(before.get_object("model").get_int("d") == 64);
 
   CHECK_THROWS_WITH(c.set("lr.x", "1"), "--set lr.x=1: 'lr': expected an object, got \"nan\"");
-  CHECK_THROWS_AS(c.set("a..b", "1"), ArgumentError);
-  CHECK_THROWS_AS(c.set("", "1"), ArgumentError);
-  CHECK_THROWS_AS(c.set("a.", "1"), ArgumentError);
-  CHECK_THROWS_AS(c.set("novalue"), ArgumentError);
-  CHECK_THROWS_AS(c.set("s", "\xff"), FormatError);
+  for (const std::string key : {"a..b", "", "a.", "\xff"}) {
+    CHECK(message_of<ArgumentError>([&] { c.set(key, "1"); }) ==
+          "--set: 'key': expected names joined by dots, got '" + printable(key) + "'");
+  }
+  CHECK(message_of<ArgumentError>([&] { c.set("novalue"); }) ==
+        "--set: 'assignment': expected key=value, got 'novalue'");
+  CHECK(message_of<FormatError>([&] { c.set("s", "\xff"); }) ==
+        "--set s=\\xff: expected a value in UTF-8");
   c.set("model", "null");
   CHECK_FALSE(c.has("model"));
 }
