@@ -104,7 +104,7 @@ int main(int argc, char** argv) {
     if (call) hyena::generate(*call);
     return 0;
   } catch (const std::exception& error) {
-    log_error(error.what());
+    log_error(hyena::message_of(error));
     return hyena::exit_status(error);
   }
 }

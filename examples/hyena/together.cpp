@@ -1,5 +1,7 @@
 #include "examples/hyena/together.h"
 
+#include <new>
+#include <stdexcept>
 #include <vector>
 
 namespace crocuta::hyena {
@@ -11,13 +13,20 @@ int exit_status(const std::exception& error) {
   return usage ? kExitUsage : kExitRuntime;
 }
 
+std::string message_of(const std::exception& error) {
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                      dynamic_cast<const std::length_error*>(&error) != nullptr;
+  return memory ? "out of memory on cpu; try a smaller batch size or sequence length"
+                : error.what();
+}
+
 void together(const ProcessGroup& world, const std::function<void()>& f) {
   std::string message;
   std::int64_t status = 0;
   try {
     f();
   } catch (const std::exception& error) {
-    message = error.what();
+    message = message_of(error);
     status = exit_status(error);
   }
   const std::vector<std::int64_t> mine = {status, static_cast<std::int64_t>(message.size())};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "distributed/process_group.h"
 #include "framework/error.h"
@@ -20,6 +21,10 @@ struct SharedFailure : Error {
 // kExitUsage for an ArgumentError, a DeviceError or a SharedFailure that says so, else
 // kExitRuntime.
 int exit_status(const std::exception& error);
+
+// What a program says of it: its message, or in place of the standard library's "std::bad_alloc"
+// what is the matter.
+std::string message_of(const std::exception& error);
 
 // Calls f on each rank; f must not communicate. If it throws on any, all ranks throw a
 // SharedFailure with the message of the first that failed.

@@ -178,9 +178,9 @@ int report(const std::exception& error, int rank) {
   const bool shared = dynamic_cast<const SharedFailure*>(&error) != nullptr ||
                       dynamic_cast<const ArgumentError*>(&error) != nullptr;
   if (rank == 0) {
-    log_error(error.what());
+    log_error(message_of(error));
   } else if (!shared) {
-    log_error(str("rank ", rank, ": ", error.what()));
+    log_error(str("rank ", rank, ": ", message_of(error)));
   }
   return exit_status(error);
 }

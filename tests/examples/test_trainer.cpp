@@ -295,4 +295,16 @@ TEST_CASE("a disk that is full, at first or later, ends the run with exit status
   }
 }
 
+TEST_CASE("exit status 2 is for what was asked for, and memory that is short is called that") {
+  CHECK(hyena::exit_status(ArgumentError("x")) == 2);
+  CHECK(hyena::exit_status(DeviceError("x")) == 2);
+  CHECK(hyena::exit_status(FormatError("x")) == 1);
+  CHECK(hyena::exit_status(IoError("x")) == 1);
+  CHECK(hyena::exit_status(CommError("x")) == 1);
+  CHECK(hyena::message_of(IoError("x")) == "x");
+  const auto fails = [] { hyena::together(ProcessGroup(), [] { throw std::bad_alloc(); }); };
+  CHECK(message_of<hyena::SharedFailure>(fails) ==
+        "out of memory on cpu; try a smaller batch size or sequence length");
+}
+
 }  // namespace crocuta::test
