@@ -84,8 +84,9 @@ TEST_CASE("a resumed run logs the losses of one that never stopped") {
   };
   REQUIRE(with({"--steps", "20", "--out", whole}).status == 0);
   REQUIRE(with({"--steps", "9", "--out", halves}).status == 0);
-  const ProgramResult resumed =
-      train({"--resume", halves, "--steps", "20", "--set", "log_every=1"}, false);
+  const ProgramResult resumed = train(
+      {"--resume", halves, "--steps", "20", "--set", "log_every=1", "--device", device_argument()},
+      false);
   CAPTURE(resumed.out, resumed.err);
   REQUIRE(resumed.status == 0);
   CHECK_THAT(resumed.out, ContainsSubstring("Resuming at step 9"));

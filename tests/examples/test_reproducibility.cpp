@@ -85,7 +85,7 @@ void check_stops(int cp, std::size_t count, std::int64_t last_stop, std::int64_t
 
 TEST_CASE("ten runs of 500 steps are one and the same, on 1, 2 and 4 threads") {
   const int runs = slow_here() ? 3 : 10;
-  const std::int64_t steps = slow_here() ? 5 : 500;
+  const std::int64_t steps = slow_here() ? 3 : 500;
   Options o = threaded_options();
   o.steps = o.schedule_steps = steps;
   std::vector<double> losses;
@@ -115,12 +115,12 @@ TEST_CASE("a run stopped at any of 100 steps and resumed is the run that never s
 }
 
 TEST_CASE("so it is over 1,000 further steps") {
-  check_stops(1, 3, slow_here() ? 10 : 100, slow_here() ? 30 : 1100);
+  check_stops(1, 3, slow_here() ? 10 : 100, slow_here() ? 15 : 1100);
 }
 
 TEST_CASE("so it is on 2 and 4 ranks") {
   for (const int cp : {2, 4}) {
-    check_stops(cp, slow_here() ? 2 : 100, slow_here() ? 5 : 150, slow_here() ? 6 : 160);
+    check_stops(cp, slow_here() ? 2 : 40, slow_here() ? 5 : 150, slow_here() ? 6 : 160);
   }
 }
 
