@@ -6,6 +6,7 @@
 #include <set>
 
 #include "examples/hyena/data/corpus.h"
+#include "examples/hyena/task.h"
 #include "framework/error.h"
 #include "tests/check_op.h"
 #include "tests/support/catch.h"
@@ -140,6 +141,25 @@ TEST_CASE("training windows stay in the training region and reach all of it") {
   REQUIRE(*begins.begin() == 0);
   REQUIRE(*begins.rbegin() == 69);
   REQUIRE(begins.size() == 70);
+}
+
+TEST_CASE("a target is the token after its id") {
+  const Folder folder;
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += static_cast<char>('a' + i % 26);
+  Options options;
+  options.task = "text";
+  options.data = {folder.write("text", text)};
+  options.seq_len = 20;
+  const std::unique_ptr<Task> task = make_task(options);
+  const Batch train = task->train_batch(0, 3), test = task->test_batch(0, 1);
+  for (const Batch* batch : {&train, &test}) {
+    REQUIRE(batch->scored() == batch->rows * 20);
+    for (std::size_t i = 0; i < batch->ids.size(); ++i) {
+      REQUIRE(batch->targets[i] == 'a' + (batch->ids[i] - 'a' + 1) % 26);
+      if (i % 20 != 0) REQUIRE(batch->ids[i] == batch->targets[i - 1]);
+    }
+  }
 }
 
 TEST_CASE("test windows score each held-out token exactly once") {

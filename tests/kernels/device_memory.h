@@ -26,11 +26,11 @@ class OnDevice {
   std::vector<T> values_;
 };
 
-// Scratch memory, aligned to 64 bytes and no more.
+// Scratch memory, aligned to 64 bytes and no more; full of NaN, in every type.
 template <class Device>
 class Workspace {
  public:
-  explicit Workspace(std::size_t bytes) : memory_(bytes + 192) {}
+  explicit Workspace(std::size_t bytes) : memory_(bytes + 192, std::byte{0xff}) {}
 
   void* data() {
     const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
@@ -63,7 +63,8 @@ class OnDevice<kernels::Cuda, T> {
 template <>
 class Workspace<kernels::Cuda> {
  public:
-  explicit Workspace(std::size_t bytes) : memory_(bytes + 64) {}
+  explicit Workspace(std::size_t bytes)
+      : memory_(std::vector<std::byte>(bytes + 64, std::byte{0xff})) {}
 
   void* data() const { return memory_.data() + 64; }
 
