@@ -34,7 +34,8 @@ function(crocuta_mpi_conformance)
       crocuta_mpi_command(test_distributed_nccl_${ranks} ${ranks}
                           $<TARGET_FILE:mpi_program> conformance_nccl)
       set_property(TEST test_distributed_nccl_${ranks}
-                   APPEND PROPERTY ENVIRONMENT CROCUTA_EMULATED_DEVICES=4)
+                   APPEND PROPERTY ENVIRONMENT CROCUTA_EMULATED_DEVICES=4
+                   CROCUTA_TEST_DEVICE=cuda)
     endforeach()
   endif()
 endfunction()
