@@ -1,6 +1,5 @@
 #include "framework/checkpoint.h"
 
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -249,11 +248,7 @@ std::string prepare_root(std::string root) {
 
 File lock(const std::string& root) {
   File file = File::open_append(root + kLock);
-  if (::flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) {
-      throw IoError(
-          str(printable(root), ": cannot lock: ", std::generic_category().message(errno)));
-    }
+  if (!file.try_lock()) {
     const std::string owner = read_file(root + kLock, 100);  // its process id and a newline
     throw IoError(
         str(printable(root), ": in use by another run",
@@ -316,9 +311,7 @@ std::optional<Checkpoint> load_latest(const std::string& root) {
     std::string problem;
     try {
       return open_checkpoint(candidate.directory);
-    } catch (const FormatError& error) {
-      problem = error.what();
-    } catch (const IoError& error) {
+    } catch (const Error& error) {  // FormatError or IoError
       problem = error.what();
     }
     log_warn(problem + "; looking for an older checkpoint");

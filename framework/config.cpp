@@ -32,9 +32,9 @@ std::string show(const ConfigValue& value) {
     case Kind::null:
       return "null";
     case Kind::boolean:
-      return value.flag ? "true" : "false";
+      break;
   }
-  return "";
+  return value.flag ? "true" : "false";
 }
 
 std::string describe(IntRange range) {
@@ -119,11 +119,6 @@ void Config::reject(std::string_view key, const ConfigValue& value,
 void Config::reject(std::string_view key, std::string_view expected) const {
   if (const ConfigValue* value = find(key)) reject(key, *value, expected);
   fail<ArgumentError>(source_, path(key), expected, "nothing");
-}
-
-std::string Config::where(std::string_view key) const {
-  const ConfigValue* value = find(key);
-  return value ? value->where : source_;
 }
 
 bool Config::has(std::string_view key) const {

@@ -83,9 +83,6 @@ class Config {
   // config.reject("l_max", "a multiple of 4").
   [[noreturn]] void reject(std::string_view key, std::string_view expected) const;
 
-  // Where the key's value stands, as errors begin: "dna.json: line 3", or "dna.json" if absent.
-  std::string where(std::string_view key) const;
-
   // Sets the value under a dotted path, making objects on the way. `text` is read as JSON if it is
   // that, else as a string. Throws ArgumentError if the path leads through something else.
   void set(std::string_view dotted_key, std::string_view text);

@@ -109,13 +109,13 @@ std::string to_json(const ConfigValue& value, int indent) {
       }
       return "[" + out + "]";
     case Kind::object:
-      for (const auto* member : sorted_members(value)) {
-        out += (out.empty() ? "\n" : ",\n") + margin + json::quote(member->key) + ": " +
-               to_json(member->value, indent + 2);
-      }
-      return out.empty() ? "{}" : "{" + out + "\n" + last_margin + "}";
+      break;
   }
-  return "null";
+  for (const auto* member : sorted_members(value)) {
+    out += (out.empty() ? "\n" : ",\n") + margin + json::quote(member->key) + ": " +
+           to_json(member->value, indent + 2);
+  }
+  return out.empty() ? "{}" : "{" + out + "\n" + last_margin + "}";
 }
 
 void flatten(const ConfigValue& value, const std::string& path,

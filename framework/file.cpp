@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -143,6 +144,14 @@ void File::truncate(std::uint64_t bytes) {
 
 void File::sync() {
   if (checked("fsync", path_, [&] { return ::fsync(descriptor_); }) == -1) fail_with("sync");
+}
+
+bool File::try_lock() {
+  if (checked("flock", path_, [&] { return ::flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0) {
+    return true;
+  }
+  if (errno != EWOULDBLOCK) fail_with("lock");
+  return false;
 }
 
 void File::close() {

@@ -34,6 +34,9 @@ class File {
   void truncate(std::uint64_t bytes);
   // Waits until the contents are on the disk.
   void sync();
+  // Keeps other processes, and other openings of this one, from locking the file until it is
+  // closed. False if it is locked already.
+  bool try_lock();
   // Closes, reporting what the destructor would keep to itself.
   void close();
 
@@ -74,9 +77,9 @@ void remove_directory(const std::string& path);
 void sync_directory(const std::string& path);
 
 // For tests: called before each call that changes a file system ("open", "write", "truncate",
-// "fsync", "close", "mkdir", "rename", "unlink", "rmdir") with the path; a result other than 0
-// makes the call fail with that errno instead. An empty function switches it off. Set it while no
-// other thread uses files.
+// "fsync", "flock", "close", "mkdir", "rename", "unlink", "rmdir") with the path; a result other
+// than 0 makes the call fail with that errno instead. An empty function switches it off. Set it
+// while no other thread uses files.
 using FileHook = std::function<int(const char* call, const std::string& path)>;
 void set_file_hook(FileHook hook);
 

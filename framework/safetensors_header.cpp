@@ -133,9 +133,6 @@ class HeaderBuilder final : public json::Handler {
         str(source_, ": tensor '", printable(tensor_), "': expected ", expected, ", got ", got));
   }
   [[noreturn]] void unexpected(std::string_view what) const {
-    if (state_ == State::outside) {
-      throw FormatError(str(source_, ": expected a JSON object, got ", what));
-    }
     if (state_ == State::root) refuse("an object", what);
     if (state_ == State::metadata) refuse("strings", what);
     if (state_ == State::list) refuse("whole numbers", what);

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/deps.sh --tests --coverage
+scripts/deps.sh --tests --emulation --coverage
 find build/coverage -name '*.gcda' -delete 2>/dev/null || true
 scripts/test.sh coverage "$@"
 

@@ -1,5 +1,7 @@
 // The conformance suite on the group of one and on rank threads, and what is special about threads:
 // failures, hung ranks, each rank's share of the machine.
+#include <pthread.h>
+
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -209,6 +211,22 @@ TEST_CASE("rank threads divide the cores and have generators of their own") {
 TEST_CASE("there is no group of no ranks") {
   CHECK(failure_of<ArgumentError>(0, [](const ProcessGroup&) {}) ==
         "run_ranks: 'ranks': expected 1 or more, got 0");
+}
+
+TEST_CASE("ranks whose threads cannot be started are an error, not a hang") {
+  pthread_attr_t usual, greedy;
+  REQUIRE(pthread_getattr_default_np(&usual) == 0);
+  REQUIRE(pthread_getattr_default_np(&greedy) == 0);
+  REQUIRE(pthread_attr_setstacksize(&greedy, std::size_t{1} << 46) == 0);
+  REQUIRE(pthread_setattr_default_np(&greedy) == 0);
+  std::string message;
+  try {
+    run_ranks(2, [](const ProcessGroup& world) { world.barrier(); });
+  } catch (const std::exception& error) {
+    message = error.what();
+  }
+  REQUIRE(pthread_setattr_default_np(&usual) == 0);
+  CHECK_THAT(message, ContainsSubstring("Resource temporarily unavailable"));
 }
 
 TEST_CASE("subgroups keep their parent's options") {

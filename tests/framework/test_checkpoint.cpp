@@ -128,6 +128,11 @@ TEST_CASE("a step saved again replaces the old one; a foreign directory is set a
   CHECK(is_whole(*load_latest(root)));
   REQUIRE(warnings.lines.size() == 1);
   CHECK_THAT(warnings.lines[0], ContainsSubstring("not wholly ours; renamed to"));
+
+  write(step_path(root, 1) + "/notes.txt", "mine too");
+  store.save(contents(1));
+  CHECK(read(root + "/set-aside-step-00000001/notes.txt") == "mine");
+  CHECK(read(root + "/set-aside-step-00000001-2/notes.txt") == "mine too");
 }
 
 TEST_CASE("every flipped bit of a checkpoint is noticed, and its file named") {
@@ -217,7 +222,11 @@ TEST_CASE("a second run is kept out and told who is in") {
                                                  std::to_string(::getpid()) +
                                                  "); wait for it or choose another directory");
   }
-  CHECK_NOTHROW(CheckpointStore(root));
+  const Hook hook([](const char* call, const std::string&) {
+    return std::string(call) == "flock" ? ENOLCK : 0;
+  });
+  CHECK(message_of<IoError>([&] { CheckpointStore store(root); }) ==
+        root + "/lock: cannot lock: No locks available");
 }
 
 TEST_CASE("roots that cannot hold checkpoints are named") {

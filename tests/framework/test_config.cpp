@@ -118,7 +118,8 @@ TEST_CASE("a real number stays within its bounds, open and closed") {
 }
 
 TEST_CASE("other wrong types are named") {
-  const Config c = Config::parse(R"({"a": 1, "l": [1, "x"], "o": {"w": ["p", 2]}})", "c.json");
+  const Config c =
+      Config::parse(R"({"a": 1, "m": [null], "l": [1, "x"], "o": {"w": ["p", 2]}})", "c.json");
   const std::string a = "c.json: line 1: 'a': expected ";
   CHECK_THROWS_WITH(c.get_bool("a"), a + "true or false, got 1");
   CHECK_THROWS_WITH(c.get_string("a"), a + "a string, got 1");
@@ -129,6 +130,7 @@ TEST_CASE("other wrong types are named") {
   CHECK_THROWS_WITH(c.get_object("o").get_strings("w", {}),
                     "c.json: line 1: 'o.w[1]': expected a string, got 2");
   CHECK_THROWS_WITH(c.reject("a", "a multiple of 4"), a + "a multiple of 4, got 1");
+  CHECK_THROWS_WITH(c.get_strings("m", {}), "c.json: line 1: 'm[0]': expected a string, got null");
   CHECK_THROWS_WITH(c.reject("b", "a multiple of 4"),
                     "c.json: 'b': expected a multiple of 4, got nothing");
 }

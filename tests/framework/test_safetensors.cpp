@@ -258,6 +258,13 @@ TEST_CASE("names are limited in length and number, and escaped in messages") {
   CHECK(files.refusal("{\"\\u001b[2J\":1}", "") ==
         "tensor '\\x1b[2J': expected an object, got a number");
 
+  std::string entries;
+  for (int i = 0; i <= 100000; ++i) {
+    entries += (i ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
+  }
+  CHECK(files.refusal("{\"__metadata__\":{" + entries + "}}", "") ==
+        "tensor '__metadata__': expected at most 100000 entries, got more");
+
   std::string many = "{";
   for (int i = 0; i <= 100000; ++i) {
     if (i == 100000) CHECK(files.refusal(many + "}", "").empty());
@@ -326,6 +333,14 @@ TEST_CASE("tensors that could not be read back are not written") {
   CHECK_THROWS_AS(save_safetensors(files.path(), {{"x", x}}, {{"k", "\xff"}}), ArgumentError);
   CHECK_THROWS_WITH(save_safetensors(files.path(), {{"t", Tensor()}}),
                     "save_safetensors: 't': expected a defined tensor, got an undefined one");
+  StateDict many;
+  for (int i = 0; i <= 100000; ++i) many[std::to_string(i)] = x;
+  CHECK_THROWS_WITH(save_safetensors(files.path(), many),
+                    "save_safetensors: 'tensors': expected at most 100000, got 100001");
+  StateDict long_names;
+  for (int i = 0; i < 40000; ++i) long_names[std::to_string(i) + std::string(500, 'n')] = x;
+  CHECK_THROWS_WITH(save_safetensors(files.path(), long_names),
+                    ContainsSubstring("'tensors': expected a header of at most 16777216 bytes"));
   CHECK(files.read() == "old");
 }
 
