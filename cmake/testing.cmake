@@ -52,7 +52,7 @@ function(crocuta_finish_tests)
     set(timeout 900)
     list(APPEND environment
          "UBSAN_OPTIONS=print_stacktrace=1"
-         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_CURRENT_SOURCE_DIR}/tsan_suppressions.txt")
+         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt")
   endif()
   if(CROCUTA_CUDA STREQUAL "emulated")
     # Nothing is cached, so that the emulation watches each block's bounds and hands out new ones
