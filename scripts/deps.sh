@@ -15,7 +15,7 @@ that does not ask for a password; otherwise prints the line to run and exits wit
   --coverage   also gcovr, for scripts/coverage.sh
   --fuzz       also Clang with its runtime libraries, for scripts/fuzz.sh
   --plots      also matplotlib, for tools/plot_metrics.py
-  --ci         also clang-format 14, with which this code is formatted
+  --ci         also clang-format 14, with which this code is formatted, and ccache
 TEXT
 }
 
@@ -63,7 +63,10 @@ for option in "$@"; do
       need libclang-rt-dev library
       ;;
     --plots) need python3-matplotlib library ;;
-    --ci) need clang-format-14 command clang-format-14 ;;
+    --ci)
+      need clang-format-14 command clang-format-14
+      need ccache command ccache
+      ;;
     --help | -h) usage && exit 0 ;;
     *) usage >&2 && exit 2 ;;
   esac
