@@ -97,7 +97,7 @@ class Events {
     handler_.string(std::move(text));
     return true;
   }
-  bool binary(std::vector<std::uint8_t>&) { return false; }  // JSON text has none
+  bool binary(std::vector<std::uint8_t>&) { return false; }  // GCOVR_EXCL_LINE: text has none
   bool key(std::string& text) {
     const auto [earlier, is_new] = keys_.back().emplace(text, line_);
     if (!is_new) {

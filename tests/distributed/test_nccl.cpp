@@ -2,6 +2,9 @@
 // more. Processes are test_distributed_nccl_* and test_nccl_failures.cpp.
 #include <chrono>
 
+#if defined(CROCUTA_CUDA_EMULATED)
+#include "distributed/emulation/nccl_faults.h"
+#endif
 #include "distributed/init.h"
 #include "distributed/threads.h"
 #include "tests/distributed/conformance.h"
@@ -46,6 +49,32 @@ TEST_CASE("NCCL conforms between rank threads with a GPU each, wherever the tens
   }
   set_default_device(before);
 }
+
+#if defined(CROCUTA_CUDA_EMULATED)
+TEST_CASE("an error of NCCL's ends rank threads and names the collective") {
+  if (cuda_device_count() < 2) SKIP_TEST("no GPU for a second rank");
+  RankThreadOptions options;
+  options.timeout = std::chrono::seconds(2);  // rank 1 waits in vain for what rank 0 did not start
+  std::string message;
+  const auto body = [](const ProcessGroup& threads) {
+    const Device own = Device::cuda(threads.rank());
+    const ProcessGroup world = distributed::on_device(threads, own);
+    const Tensor x = zeros({5}, {.device = own});
+    world.broadcast(x, 1);
+    world.barrier();
+    if (world.rank() == 0) emulation::fail_nccl_group(emulation::NcclFault::refusal, 1);
+    threads.barrier();
+    world.broadcast(x, 1);
+    x.to_vector();
+  };
+  try {
+    run_ranks(2, body, options);
+  } catch (const CommError& error) {
+    message = error.what();
+  }
+  CHECK_THAT(message, ContainsSubstring("NCCL failed in broadcast #"));
+}
+#endif
 
 TEST_CASE("NCCL is refused for work on the CPU") {
   const Device before = default_device();

@@ -310,6 +310,8 @@ TEST_CASE(
   CHECK(Config::parse(a.dump()) == a);
   CHECK(a.fingerprint() != Config::parse("{}").fingerprint());
   CHECK(Config().dump() == "{}\n");
+  CHECK(Config::parse(R"({"l": [null, true, "\t"]})").dump() ==
+        "{\n  \"l\": [null, true, \"\\t\"]\n}\n");
 }
 
 TEST_CASE("differences are listed key by key") {
