@@ -4,13 +4,14 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/deps.sh [--tests] [--emulation] [--coverage] [--fuzz] [--plots] [--ci]
+usage: scripts/deps.sh [--mpi] [--tests] [--emulation] [--coverage] [--fuzz] [--plots] [--ci]
 
 Installs the packages that are missing, and says nothing when there are none. Needs root, or sudo
 that does not ask for a password; otherwise prints the line to run and exits with 1.
 
   (no option)  to build and train: compiler, CMake, Ninja, OpenBLAS, FFTW, three C++ libraries
-  --tests      also Catch2, Python 3, and Open MPI (which mpirun needs too)
+  --mpi        also Open MPI, for ranks that mpirun starts
+  --tests      also Catch2, Python 3, and Open MPI
   --emulation  also Boost.Context, on which the threads of emulated CUDA kernels run
   --coverage   also gcovr, for scripts/coverage.sh
   --fuzz       also Clang with its runtime libraries, for scripts/fuzz.sh
@@ -35,10 +36,10 @@ need() {
   missing+=("$package")
 }
 
-if ! command -v dpkg-query >/dev/null; then
-  echo "deps.sh: this is neither Debian nor Ubuntu; docs/dependencies.md lists what to install" >&2
-  exit 0
-fi
+need_mpi() {
+  need libopenmpi-dev library libmpich-dev
+  need openmpi-bin command mpirun
+}
 
 need g++ command c++
 need cmake command cmake
@@ -50,10 +51,10 @@ need libspdlog-dev library
 need libcli11-dev library
 for option in "$@"; do
   case $option in
+    --mpi) need_mpi ;;
     --tests)
+      need_mpi
       need catch2 library
-      need libopenmpi-dev library libmpich-dev
-      need openmpi-bin command mpirun
       need python3 command python3
       ;;
     --emulation) need libboost-context-dev library ;;
@@ -68,16 +69,24 @@ for option in "$@"; do
       need ccache command ccache
       ;;
     --help | -h) usage && exit 0 ;;
-    *) usage >&2 && exit 2 ;;
+    *) echo "deps.sh: unknown option '$option' (see --help)" >&2 && exit 2 ;;
   esac
 done
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "deps.sh: this is neither Debian nor Ubuntu; docs/dependencies.md lists what to install" >&2
+  exit 0
+fi
 
 if ((${#missing[@]})); then
   as_root=()
   if ((EUID != 0)); then
     if ! sudo -n true 2>/dev/null; then
-      echo "deps.sh: some packages are missing, and installing them needs root. Please run" >&2
-      echo "  sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+      sudo="" as=" as root"  # there may be no sudo to recommend
+      if command -v sudo >/dev/null; then sudo="sudo " as=""; fi
+      echo "deps.sh: some packages are missing, and installing them needs root. Please run$as" >&2
+      echo "  ${sudo}apt-get update &&" \
+        "${sudo}apt-get install --no-install-recommends ${missing[*]}" >&2
       exit 1
     fi
     as_root=(sudo -n)

@@ -8,16 +8,18 @@
 # added to the corpus, and `build/fuzz/tests/fuzz_config <input>` shows the trouble again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source scripts/quietly.sh
+source scripts/common.sh
+help_if_asked "$@"
 seconds=${1:-120}
 targets=("${@:2}")
-if [[ ! $seconds =~ ^[0-9]+$ ]]; then
-  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
-  exit 2
-fi
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || refuse "expected a number of seconds, got '$seconds' (see --help)"
+for target in "${targets[@]}"; do
+  [[ -d tests/fuzz/corpus/$target ]] || refuse "unknown target '$target' (see --help)"
+done
 if ((${#targets[@]} == 0)); then
   for folder in tests/fuzz/corpus/*/; do targets+=("$(basename "$folder")"); done
 fi
+require_writable build/fuzz
 
 scripts/deps.sh --tests --fuzz
 quietly cmake --preset fuzz -DCROCUTA_TESTS=ON

@@ -1,19 +1,26 @@
 #!/usr/bin/env bash
-# usage: scripts/test.sh [preset] [CMake option ...]
+# usage: scripts/test.sh [preset] [-D<CMake variable>=<value> ...]
 #
 # Installs what is missing, builds, runs all tests, and ends with the line
 # `N passed, N failed, N skipped`. Presets: cpu (the default), debug, asan, tsan; cuda-emulated and
 # cuda-emulated-asan, where all runs on the CUDA backend, emulated on the CPU; cuda, which needs a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source scripts/quietly.sh
+source scripts/common.sh
+help_if_asked "$@"
 preset=cpu
 if (($#)) && [[ $1 != -* ]]; then
   preset=$1
   shift
 fi
+grep -qF "{\"name\": \"$preset\", \"configurePreset\"" CMakePresets.json ||
+  refuse "unknown preset '$preset' (see --help)"
+for option in "$@"; do
+  [[ $option == -D?* ]] || refuse "unknown option '$option' (see --help)"
+done
 build=build/$preset
 jobs=$(nproc)
+require_writable "$build"
 
 packages=(--tests)
 [[ $preset == *emulated* ]] && packages+=(--emulation)
