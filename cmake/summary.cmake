@@ -17,7 +17,7 @@ function(crocuta_summary)
     set(openmp "${OpenMP_CXX_VERSION}")
   endif()
 
-  set(mpi "off: not found, so no ranks in several processes (scripts/deps.sh --tests)")
+  set(mpi "off: not found, so no ranks in several processes (scripts/deps.sh --mpi)")
   if(CROCUTA_WITH_MPI)
     set(mpi "${MPI_CXX_VERSION}, ${MPIEXEC_EXECUTABLE}")
   elseif(NOT CROCUTA_MPI)

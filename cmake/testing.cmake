@@ -38,8 +38,9 @@ function(crocuta_mpi_test source ranks)
 endfunction()
 
 # crocuta_mpi_command(<name> <ranks> <program> [argument ...]): a test of any program under mpirun.
+set(CROCUTA_MPIRUN ${PROJECT_SOURCE_DIR}/scripts/mpirun.sh)
 function(crocuta_mpi_command name ranks)
-  add_test(NAME ${name} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} ${ARGN})
+  add_test(NAME ${name} COMMAND ${CROCUTA_MPIRUN} -n ${ranks} ${ARGN})
   set_tests_properties(${name} PROPERTIES LABELS mpi PROCESSORS ${ranks})
 endfunction()
 
@@ -52,7 +53,7 @@ function(crocuta_finish_tests)
     set(timeout 900)
     list(APPEND environment
          "UBSAN_OPTIONS=print_stacktrace=1"
-         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt")
+         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions='${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt'")
   endif()
   if(CROCUTA_CUDA STREQUAL "emulated")
     # Nothing is cached, so that the emulation watches each block's bounds and hands out new ones
@@ -61,17 +62,13 @@ function(crocuta_finish_tests)
   endif()
   # A failed allocation must reach our own code, which turns it into OutOfMemory.
   set(asan "allocator_may_return_null=1:check_initialization_order=1:strict_string_checks=1")
-  # Open MPI wants to be told: root is fine, more ranks than cores too, and do not pin them.
-  set(mpi OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-          OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-          OMPI_MCA_mpi_yield_when_idle=1)
   get_property(tests DIRECTORY PROPERTY TESTS)
   foreach(test IN LISTS tests)
     get_test_property(${test} LABELS labels)
     get_test_property(${test} TIMEOUT own_timeout)
     if("mpi" IN_LIST labels)
       # Open MPI keeps memory until the process ends; leaks are looked for in all other tests.
-      set(more ${mpi} "ASAN_OPTIONS=${asan}:detect_leaks=0" OMP_NUM_THREADS=1)
+      set(more "MPIEXEC=${MPIEXEC_EXECUTABLE}" "ASAN_OPTIONS=${asan}:detect_leaks=0" OMP_NUM_THREADS=1)
     else()
       set(more "ASAN_OPTIONS=${asan}:detect_leaks=1:detect_stack_use_after_return=1")
     endif()

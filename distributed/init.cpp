@@ -73,8 +73,8 @@ void share_cores(int launched) {
 }
 
 [[noreturn]] void strangers(int launched, std::string_view why) {
-  throw CommError(str("distributed::init: launched as one of ", launched, " processes, but ", why,
-                      ": each would take itself for the only one"));
+  throw CommError(str("distributed::init: launched as one of ", launched,
+                      " processes, each of which would take itself for the only one: ", why));
 }
 
 }  // namespace
@@ -109,7 +109,10 @@ ProcessGroup host_world(std::string_view backend, const CommOptions& options) {
     set_local_rank(told ? *told : mpi::local_rank());
     return world;
 #else
-    strangers(*launched, "this build has no MPI (configure with -DCROCUTA_MPI=ON)");
+    strangers(
+        *launched,
+        "this build has no MPI; install libopenmpi-dev and openmpi-bin (scripts/deps.sh --mpi), "
+        "then configure and build again, with scripts/train.sh or cmake");
 #endif
   }
   if (launched) share_cores(*launched);

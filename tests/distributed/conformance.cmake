@@ -18,7 +18,7 @@ if(CROCUTA_WITH_MPI)
   endif()
   add_library(mpi_job STATIC distributed/mpi_job.cpp)
   target_link_libraries(mpi_job PUBLIC crocuta_options)
-  target_compile_definitions(mpi_job PRIVATE MPIEXEC="${MPIEXEC_EXECUTABLE}"
+  target_compile_definitions(mpi_job PRIVATE CROCUTA_MPIRUN="${CROCUTA_MPIRUN}"
                              MPI_PROGRAM="$<TARGET_FILE:mpi_program>")
   add_dependencies(mpi_job mpi_program)
 endif()

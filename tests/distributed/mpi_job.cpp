@@ -2,7 +2,6 @@
 
 #include <sys/wait.h>
 
-#include <chrono>
 #include <cstdio>
 #include <stdexcept>
 
@@ -11,7 +10,6 @@ namespace {
 
 JobOutcome shell(const std::string& command) {
   JobOutcome outcome;
-  const auto start = std::chrono::steady_clock::now();
   // The standard input of mpirun must not be the terminal's.
   FILE* pipe = popen((command + " 2>&1 </dev/null").c_str(), "r");
   if (pipe == nullptr) throw std::runtime_error("popen failed");
@@ -19,19 +17,21 @@ JobOutcome shell(const std::string& command) {
   while (std::fgets(buffer, sizeof buffer, pipe) != nullptr) outcome.output += buffer;
   const int result = pclose(pipe);
   outcome.status = WIFEXITED(result) ? WEXITSTATUS(result) : 128 + WTERMSIG(result);
-  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return outcome;
 }
+
+// The folders of both may have blanks in their names.
+constexpr const char* kProgram = "'" MPI_PROGRAM "' ";
+constexpr const char* kMpirun = " '" CROCUTA_MPIRUN "' -n ";
 
 }  // namespace
 
 JobOutcome mpirun(int ranks, const std::string& scenario, const std::string& variables) {
-  return shell("env " + variables + " " + MPIEXEC + " -n " + std::to_string(ranks) + " " +
-               MPI_PROGRAM + " " + scenario);
+  return shell("env " + variables + kMpirun + std::to_string(ranks) + " " + kProgram + scenario);
 }
 
 JobOutcome run_alone(const std::string& scenario, const std::string& variables) {
-  return shell("env " + variables + " " + MPI_PROGRAM + " " + scenario);
+  return shell("env " + variables + " " + kProgram + scenario);
 }
 
 }  // namespace crocuta::test

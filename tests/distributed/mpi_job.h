@@ -8,7 +8,6 @@ namespace crocuta::test {
 struct JobOutcome {
   int status = 0;  // the launcher's exit status, or 128 + n after signal n
   std::string output;
-  double seconds = 0;
 };
 
 // `variables`: settings of the environment, NAME=value and separated by blanks.

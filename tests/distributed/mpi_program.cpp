@@ -2,7 +2,6 @@
 // or test_nccl_failures.cpp. Without Catch2, whose main would end ranks without
 // distributed::shutdown().
 #include <chrono>
-#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include "distributed/init.h"
 #include "distributed/mpi.h"
 #include "tests/distributed/conformance.h"
+#include "tests/distributed/failing.h"
 #include "tests/distributed/nccl_scenarios.h"
 
 namespace crocuta::test {
@@ -44,16 +44,17 @@ void conformance(std::string_view backend) {
 }
 
 void hang() {
-  const ProcessGroup world = distributed::init("mpi", patience(500ms));
-  world.barrier();
-  if (world.rank() == 1) std::this_thread::sleep_for(60s);
+  const ProcessGroup world = distributed::init("mpi");
+  world.barrier();  // however far apart they start
+  world.set_timeout(500ms);
+  if (world.rank() == 1) sleep_for_ever();
   world.all_reduce(zeros({4, 8}));
 }
 
 void die() {
   const ProcessGroup world = distributed::init("mpi");
   world.barrier();
-  if (world.rank() == 1) std::raise(SIGKILL);
+  if (world.rank() == 1) die_now();
   world.barrier();
 }
 

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <iostream>
 #include <optional>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "distributed/init.h"
 #include "kernels/emulation/stall.h"
 #include "tests/distributed/conformance.h"
+#include "tests/distributed/failing.h"
 
 namespace crocuta::test {
 namespace {
@@ -21,18 +21,19 @@ namespace {
 using namespace std::chrono_literals;
 using emulation::NcclFault;
 
-ProcessGroup start(std::chrono::milliseconds timeout = 120s) {
+ProcessGroup start() {
   CommOptions options;
-  options.timeout = timeout;
   options.check_collectives = false;
   return distributed::init("nccl", options);
 }
 
-// One collective, which creates no group, is behind every rank.
+// One collective, which creates no group, is behind every rank, however far apart they start; from
+// then on they wait for each other that long.
 ProcessGroup start_and_meet(std::chrono::milliseconds timeout) {
-  const ProcessGroup world = start(timeout);
+  const ProcessGroup world = start();
   EXPECT(world.all_reduce(ones({2})).to_vector() ==
          std::vector<float>(2, static_cast<float>(world.size())));
+  world.set_timeout(timeout);
   return world;
 }
 
@@ -45,14 +46,14 @@ void print_first(const Tensor& x) {
 // A rank does not come.
 void hang() {
   const ProcessGroup world = start_and_meet(500ms);
-  if (world.rank() == 1) std::this_thread::sleep_for(60s);
+  if (world.rank() == 1) sleep_for_ever();
   world.all_reduce(zeros({4, 8}));
 }
 
 // A rank does not come, which nobody learns before reading the result.
 void hang_unnoticed() {
   const ProcessGroup world = start_and_meet(500ms);
-  if (world.rank() == 1) std::this_thread::sleep_for(60s);
+  if (world.rank() == 1) sleep_for_ever();
   emulation::fail_nccl_group(NcclFault::stall, 1);
   const Tensor sum = world.all_reduce(zeros({4, 8}));
   const Tensor more = world.all_reduce(sum);
@@ -157,7 +158,8 @@ void use_after_failure() {
   expect_throw<CommError>([&] { part.barrier(); }, {"an earlier collective was given up"});
   expect_throw<CommError>([&] { part.all_reduce(zeros({5})); },
                           {"an earlier collective was given up"});
-  EXPECT((zeros({2}) + 1.0).to_vector() == std::vector<float>(2, 1));  // the GPU still works
+  EXPECT((zeros({2}) + 1.0).to_vector() == std::vector<float>(2, 1));
+  std::cout << "the GPU still works" << std::endl;
 }
 
 // Without checking, NCCL would wait for ever for what does not fit.
@@ -180,14 +182,14 @@ void throw_alone() {
 
 void die() {
   const ProcessGroup world = start_and_meet(120s);
-  if (world.rank() == 1) std::raise(SIGKILL);
+  if (world.rank() == 1) die_now();
   world.all_reduce(zeros({3}));
 }
 
 // A rank does not come to make a group.
 void hang_in_split() {
   const ProcessGroup world = start_and_meet(500ms);
-  if (world.rank() == 1) std::this_thread::sleep_for(60s);
+  if (world.rank() == 1) sleep_for_ever();
   world.split(0, 0);
 }
 

@@ -90,9 +90,20 @@ TEST_CASE("backends that do not exist or do not fit are errors") {
 
 TEST_CASE("one of several processes cannot be a group of one") {
   const Environment environment(Variables{{"OMPI_COMM_WORLD_SIZE", "2"}});
-  CHECK_THAT(failure_of<CommError>("self"),
-             ContainsSubstring("launched as one of 2 processes, but asked for the backend 'self'"));
+  CHECK_THAT(
+      failure_of<CommError>("self"),
+      ContainsSubstring("launched as one of 2 processes, each of which would take itself for "
+                        "the only one: asked for the backend 'self'"));
 }
+
+#if !defined(CROCUTA_WITH_MPI)
+TEST_CASE("a build without MPI says under a launcher which packages to install, and how") {
+  const Environment environment(Variables{{"OMPI_COMM_WORLD_SIZE", "2"}});
+  CHECK_THAT(failure_of<CommError>("auto"),
+             ContainsSubstring("this build has no MPI; install libopenmpi-dev and openmpi-bin "
+                               "(scripts/deps.sh --mpi), then configure and build again"));
+}
+#endif
 
 TEST_CASE("a launcher's count that is no number is an error") {
   for (const char* count : {"", "x", "-1", "0", "4x", "99999999999999"}) {

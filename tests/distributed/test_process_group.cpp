@@ -20,7 +20,6 @@ namespace crocuta {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
 
 // The message of the Error that run_ranks throws; "" if it throws none.
 template <class E>
@@ -63,7 +62,6 @@ TEST_CASE("chunks lie in the documented order") {
 }
 
 TEST_CASE("a rank's exception ends the others' waiting and is rethrown") {
-  const auto start = Clock::now();
   std::atomic<int> woken = 0;
   const std::string message = failure_of<ShapeError>(4, [&](const ProcessGroup& world) {
     if (world.rank() == 2) throw ShapeError("layer: 'x': expected [2], got [3]");
@@ -78,7 +76,6 @@ TEST_CASE("a rank's exception ends the others' waiting and is rethrown") {
   });
   CHECK(message == "layer: 'x': expected [2], got [3]");
   CHECK(woken == 3);
-  CHECK(Clock::now() - start < 30s);
 }
 
 TEST_CASE("a failure in the world wakes ranks that wait in another group") {
@@ -106,7 +103,7 @@ TEST_CASE("a rank that hangs is named, with what it was waited for in") {
       3,
       [&](const ProcessGroup& world) {
         world.all_gather(ones({2}));
-        if (world.rank() == 1) std::this_thread::sleep_for(700ms);
+        while (world.rank() == 1 && told < 2) std::this_thread::sleep_for(1ms);
         try {
           world.all_reduce(zeros({4, 8}));
         } catch (const CommError&) {
@@ -114,9 +111,9 @@ TEST_CASE("a rank that hangs is named, with what it was waited for in") {
           throw;
         }
       },
-      patience(200ms));
+      patience(2s));
   CHECK(message ==
-        "all_reduce: rank 0, rank 2 waited 0.2 s in all_reduce(sum) #2 of float32 [4, 8] for "
+        "all_reduce: rank 0, rank 2 waited 2 s in all_reduce(sum) #2 of float32 [4, 8] for "
         "rank 1 (last seen in all_gather #1 of float32 [2])");
   CHECK(told == 3);
 }
@@ -128,26 +125,24 @@ TEST_CASE("a rank that waits elsewhere is found there") {
         const ProcessGroup other = world.split(0, 0);
         (world.rank() == 0 ? world : other).barrier();
       },
-      patience(100ms));
+      patience(1s));
   // Either rank may be the first to lose patience.
   const bool by_0 = message ==
-                    "barrier: rank 0 waited 0.1 s in barrier #2 for rank 1 "
+                    "barrier: rank 0 waited 1 s in barrier #2 for rank 1 "
                     "(last seen in barrier #1)";
   const bool by_1 = message ==
-                    "barrier: rank 1 waited 0.1 s in barrier #1 for rank 0 "
+                    "barrier: rank 1 waited 1 s in barrier #1 for rank 0 "
                     "(last seen in barrier #2)";
   CHECK((by_0 || by_1));
 }
 
 TEST_CASE("a rank that has returned is not waited for") {
-  const auto start = Clock::now();
   const std::string message = failure_of<CommError>(2, [](const ProcessGroup& world) {
     if (world.rank() == 0) world.all_reduce(ones({3}));
   });
   CHECK(message ==
         "all_reduce: 'rank 1': expected it to join all_reduce(sum) #1 of float32 [3], "
         "got the end of its work instead");
-  CHECK(Clock::now() - start < 30s);
 }
 
 TEST_CASE("a group that outlives its ranks is an error, not a hang") {

@@ -12,7 +12,7 @@ namespace {
 // train_hyena on processes, with a tiny model.
 std::vector<std::string> command(int processes) {
   std::vector<std::string> all = {CROCUTA_TRAIN_HYENA};
-  if (processes > 1) all = {CROCUTA_MPIEXEC, "-n", std::to_string(processes), CROCUTA_TRAIN_HYENA};
+  if (processes > 1) all = {CROCUTA_MPIRUN, "-n", std::to_string(processes), CROCUTA_TRAIN_HYENA};
   const std::vector<std::string> tiny = {
       "--set", "symbols=6",      "--set", "seq_len=14",        "--set",        "d_model=8",
       "--set", "filter_order=8", "--set", "test_sequences=16", "--batch-size", "4",
