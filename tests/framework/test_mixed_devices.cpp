@@ -28,8 +28,9 @@ TEST_CASE("gradients on another device than their tensor are refused, naming bot
   const std::vector<Device> devices = test_devices();
   if (devices.size() < 2) SKIP_TEST("no GPU beside the CPU");
   for (const Case& c : kCases) {
-    for (const auto& [here, there] :
-         {std::pair(devices[0], devices[1]), std::pair(devices[1], devices[0])}) {
+    for (const bool gpu_first : {false, true}) {
+      // Not by a structured binding, which Clang's lambdas capture from version 16 on only.
+      const Device here = devices[gpu_first ? 1 : 0], there = devices[gpu_first ? 0 : 1];
       CAPTURE(c.op, c.argument, name(here));
       CHECK(message_of<DeviceError>([&] { c.call(here, there); }) ==
             str(c.op, ": '", c.argument, "': expected ", here, ", got ", there));
