@@ -40,5 +40,5 @@ TEST_CASE("the quickstart computes and learns what it says") {
   }
   std::cout << "loss " << loss_value << ", " << pupil.weight() << '\n';  // 0.25 -0.5 1 0.75
 
-  CHECK(loss_value < 1e-10);
+  CHECK(loss_value < 1e-10);  // with seeds 0 to 9 below 2e-13
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -32,11 +33,13 @@ inline ProgramResult generate(Arguments arguments) {
   arguments.insert(arguments.begin(), CROCUTA_GENERATE_HYENA);
   return run_program(arguments);
 }
-// The same, by a shell: for signals and pipes. $TRAIN is the program with the tiny model.
+// The same, by a shell: for signals and pipes. $TRAIN is the program with the tiny model, a word a
+// line, since there may be blanks in its path.
 inline ProgramResult shell(const std::string& script) {
   std::string command = CROCUTA_TRAIN_HYENA;
-  for (const std::string& argument : kTiny) command += " " + argument;
-  return run_program({"/bin/bash", "-c", "TRAIN=\"" + command + "\"; " + script});
+  for (const std::string& argument : kTiny) command += "\n" + argument;
+  setenv("TRAIN", command.c_str(), 1);
+  return run_program({"/bin/bash", "-c", "IFS=$'\\n'; " + script});
 }
 
 inline std::string slurp(const std::string& path) {

@@ -9,6 +9,7 @@
 #include "framework/random.h"
 #include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
+#include "tests/support/bits.h"
 #include "tests/support/catch.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/slow.h"
@@ -38,6 +39,7 @@ Checkpoint save(const TinyRun& run, const std::string& root) {
 TEST_CASE("training reaches the entropy of a source that is known") {
   // A base repeats the one two places back with probability 0.91, else is one of the other three:
   // 0.58 bits per base for who knows the rule, 2 bits for who does not.
+  if (slow_here()) SKIP_TEST("training to an entropy takes minutes where all is slow");
   const TemporaryDirectory folder;
   constexpr std::int64_t kBases = 20'000, kHeldOut = 2'000;
   hyena::Draws draws(1, hyena::Purpose::window, 0);
@@ -57,7 +59,7 @@ TEST_CASE("training reaches the entropy of a source that is known") {
   o.seq_len = 64;
   o.d_model = 16;
   o.batch_size = 16;
-  o.steps = o.schedule_steps = kSlowBuild ? 60 : 250;
+  o.steps = o.schedule_steps = 400;
   o.learning_rate = 1e-2;
   TinyRun run(o);
   const auto bits_of = [&] {
@@ -67,9 +69,45 @@ TEST_CASE("training reaches the entropy of a source that is known") {
   };
   CHECK(bits_of() > 1.9);
   run.train(o.steps);
+  // Who misses the rule needs 3.8 times its bits. Of seeds 0 to 9, with each of four of OpenBLAS's
+  // kernels, all reached 1.045 to 1.06 times its bits; after 300 steps, too.
   const double reached = bits_of();
-  CHECK(reached < (kSlowBuild ? 1.5 : 1.05) * bits);
-  CHECK(reached > 0.99 * bits);
+  CHECK(reached < 1.2 * bits);
+  // Nobody who has not seen the held-out region beats the rule there by n bits in all but with
+  // probability 2^-n, since the ratio of the two likelihoods is 1 on average (Markov's inequality).
+  CHECK(reached * kHeldOut > bits * kHeldOut - 20);
+}
+
+TEST_CASE("weight decay shrinks the weights it is for, and leaves all else to the gradient") {
+  Options o = tiny_options();
+  o.dtype = DType::float64;
+  o.weight_decay = 0;
+  TinyRun plain(o);
+  o.weight_decay = 0.5;
+  TinyRun decayed(o);
+  StateDict start;
+  for (const auto& [name, tensor] : plain.trainer.model().state_dict()) {
+    start[name] = tensor.detach().clone();
+  }
+  const double shrunk = plain.trainer.step().learning_rate * o.weight_decay;
+  decayed.train(1);
+  const StateDict without = plain.trainer.model().state_dict();
+  const HyenaLM::Groups groups = decayed.trainer.model().parameter_groups();
+  CHECK(!groups.decay.empty());
+  for (const auto& [name, tensor] : groups.decay) {
+    CAPTURE(name);
+    const auto got = tensor.to_vector<double>(), from = start.at(name).to_vector<double>(),
+               kept = without.at(name).to_vector<double>();
+    double worst = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      worst = std::max(worst, std::abs(got[i] - (kept[i] - shrunk * from[i])));
+    }
+    CHECK(worst < 1e-15);  // all numbers are below 1
+  }
+  for (const auto& [name, tensor] : groups.no_decay) {
+    CAPTURE(name);
+    CHECK(same_bits(tensor, without.at(name)));
+  }
 }
 
 TEST_CASE("the same seed gives the same run, another seed another") {
@@ -168,7 +206,10 @@ TEST_CASE("in float64, 100 steps on 2 and 4 context-parallel ranks stay within 1
   const std::int64_t steps = slow_here() ? 8 : 100;
   o.steps = o.schedule_steps = steps;
   const std::vector<double> one = losses_on(1, o, steps);
-  CHECK(one.back() < one.front());  // it learns, so parameters move
+  Options still = o;
+  still.learning_rate = 1e-12;
+  // Parameters do move: by far more than what is allowed below.
+  CHECK(largest_relative_difference(losses_on(1, still, steps), one) > 1e-6);
   for (const int cp : {2, 4}) {
     o.cp = cp;
     CHECK(largest_relative_difference(losses_on(cp, o, steps), one) < 1e-11);

@@ -40,7 +40,9 @@ double distance(const std::vector<double>& a, const std::vector<double>& b) {
 TEST_CASE("fifty steps on a GPU lose what they do on the CPU, as far as the dtype goes") {
   if (cuda_device_count() == 0) SKIP_TEST("no GPU to train on");
   const std::vector<double> exact = losses(on("cpu", DType::float64));
-  CHECK(exact.back() < exact.front());
+  Options still = on("cpu", DType::float64);
+  still.learning_rate = 1e-12;
+  CHECK(distance(losses(still), exact) > 1e-6);  // parameters do move
   CHECK(distance(losses(on("cuda", DType::float64)), exact) < 1e-10);
   for (const DType dtype : {DType::float32, DType::bfloat16, DType::float16}) {
     CAPTURE(name(dtype));
