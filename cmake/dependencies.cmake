@@ -6,9 +6,6 @@ find_package(FFTW REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
-if(CROCUTA_OPENMP)
-  find_package(OpenMP REQUIRED COMPONENTS CXX)
-endif()
 
 if(CROCUTA_CUDA STREQUAL "ON")
   # nvcc is often installed without being on PATH.

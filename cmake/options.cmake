@@ -5,7 +5,6 @@ set(CROCUTA_NCCL AUTO CACHE STRING "Collectives between GPUs: AUTO, ON or OFF (n
 set_property(CACHE CROCUTA_NCCL PROPERTY STRINGS AUTO ON OFF)
 set(CROCUTA_MPI AUTO CACHE STRING "Ranks that mpirun or srun start: AUTO, ON or OFF")
 set_property(CACHE CROCUTA_MPI PROPERTY STRINGS AUTO ON OFF)
-option(CROCUTA_OPENMP "Run CPU kernels on several threads" ON)
 option(CROCUTA_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(CROCUTA_BENCH "Build the benchmarks" OFF)
 option(CROCUTA_FUZZ "Build the fuzzers of tests/fuzz with libFuzzer (needs Clang)" OFF)

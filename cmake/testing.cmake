@@ -46,8 +46,7 @@ endfunction()
 
 # Gives every test of the calling folder its time limit and environment; call it last.
 function(crocuta_finish_tests)
-  set(environment OMP_WAIT_POLICY=passive  # idle threads leave the cores to tests beside
-                  CROCUTA_TEST_DEVICE=${CROCUTA_TEST_DEVICE})
+  set(environment CROCUTA_TEST_DEVICE=${CROCUTA_TEST_DEVICE})
   set(timeout 300)
   if(CROCUTA_SANITIZE)
     set(timeout 900)
@@ -68,7 +67,8 @@ function(crocuta_finish_tests)
     get_test_property(${test} TIMEOUT own_timeout)
     if("mpi" IN_LIST labels)
       # Open MPI keeps memory until the process ends; leaks are looked for in all other tests.
-      set(more "MPIEXEC=${MPIEXEC_EXECUTABLE}" "ASAN_OPTIONS=${asan}:detect_leaks=0" OMP_NUM_THREADS=1)
+      set(more "MPIEXEC=${MPIEXEC_EXECUTABLE}" "ASAN_OPTIONS=${asan}:detect_leaks=0"
+               CROCUTA_NUM_THREADS=1)
     else()
       set(more "ASAN_OPTIONS=${asan}:detect_leaks=1:detect_stack_use_after_return=1")
     endif()

@@ -67,7 +67,7 @@ void share_cores(int launched) {
     log_warn(str("the launcher has bound this process to ", allowed, " of the machine's ", online,
                  " cores; mpirun --bind-to none gives it its share of ", share));
   }
-  if (std::getenv("OMP_NUM_THREADS") == nullptr) {
+  if (!kernels::thread_count_was_asked_for()) {
     kernels::set_thread_count(std::min(share, kernels::thread_count()));
   }
 }

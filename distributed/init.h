@@ -15,13 +15,12 @@ std::optional<int> launched_processes();
 // The group of all ranks of this job: "self" is this process alone, "mpi" the processes of the
 // launcher, "nccl" the same with a GPU for each, default_device(), between which tensors travel
 // without the host (see on_device); "auto" is what fits launcher and default device. MPI is started
-// only under a launcher. Under a launcher, OpenMP gets this process's share of the machine's cores,
-// unless OMP_NUM_THREADS is set, and a warning says so if the launcher has bound the process to
-// fewer; of the machine's GPUs it gets the one with its number among the ranks there
-// (set_local_rank). Throws
-// - ArgumentError for another text; for "nccl" in a build that does not have it, or if a rank has
-// no
-//   GPU of its own,
+// only under a launcher. Under a launcher, kernels get this process's share of the machine's cores,
+// unless CROCUTA_NUM_THREADS or OMP_NUM_THREADS is set, and a warning says so if the launcher has
+// bound the process to fewer; of the machine's GPUs it gets the one with its number among the ranks
+// there (set_local_rank). Throws
+// - ArgumentError for another text; for "nccl" in a build without it or a rank without a GPU of its
+//   own,
 // - CommError if several processes were launched but would not know each other: "self", a build
 //   without MPI, or an MPI that does not belong to the launcher. Each would take itself for rank 0
 //   and write the same checkpoint. Also for "mpi" without a launcher.

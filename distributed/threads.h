@@ -10,7 +10,7 @@
 namespace crocuta {
 
 struct RankThreadOptions : CommOptions {
-  // OpenMP threads of each rank; 0 shares the caller's out: max(1, its threads / ranks).
+  // Threads of each rank's kernels; 0 shares the caller's out: max(1, its threads / ranks).
   int threads_per_rank = 0;
   // Called, at most once, with the first failure's message when a rank has not returned `timeout`
   // after it. A thread cannot be ended from outside, so without this run_ranks() waits on; a

@@ -5,11 +5,9 @@
 
 #include "framework/autograd.h"
 #include "framework/ops.h"
+#include "framework/threads.h"
 #include "tests/support/catch.h"
 #include "tests/support/expected_stream.h"
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 namespace crocuta::test {
 namespace {
@@ -144,14 +142,13 @@ class Checker {
   }
 
   void check_threads() const {
-#if defined(_OPENMP)
-    const int threads = omp_get_max_threads();
+    const NumThreads restored(1);
     for (const DType dtype : op_.dtypes) {
       Tensors inputs = convert(op_.inputs, dtype);
       for (Tensor& x : inputs) x = x.to(Device::cpu());
       std::vector<Run> runs;
       for (const int count : {1, 2, 3}) {
-        omp_set_num_threads(count);
+        set_num_threads(count);
         Tensor dy;
         if (op_.differentiable && is_floating(dtype)) {
           const Tensor y = run(op_.fn, inputs, Tensor()).y;
@@ -159,7 +156,6 @@ class Checker {
         }
         runs.push_back(run(op_.fn, inputs, dy));
       }
-      omp_set_num_threads(threads);
       for (const Run& other : {runs[1], runs[2]}) {
         expect(str("threads, in ", dtype), bits_differ(other.y, runs[0].y));
         for (std::size_t i = 0; i < other.grads.size(); ++i) {
@@ -168,7 +164,6 @@ class Checker {
         }
       }
     }
-#endif
   }
 
  private:

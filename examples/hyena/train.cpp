@@ -14,7 +14,7 @@
 #include "framework/cli.h"
 #include "framework/json.h"
 #include "framework/log.h"
-#include "kernels/cpu/parallel.h"
+#include "framework/threads.h"
 
 namespace crocuta::hyena {
 namespace {
@@ -139,7 +139,7 @@ int train_in_processes(const Invocation& call, const ProcessGroup& processes) {
                                  ? processes
                                  : distributed::on_device(processes, device, plan.options.backend);
   if (plan.options.threads > 0) {
-    kernels::set_thread_count(static_cast<int>(plan.options.threads));
+    set_num_threads(static_cast<int>(plan.options.threads));
   }
   return call.run(world, plan);
 }
@@ -152,7 +152,7 @@ int train_in_threads(const Invocation& call) {
   }
   const int ranks = static_cast<int>(plan.options.cp);
   if (plan.options.threads > 0) {
-    kernels::set_thread_count(static_cast<int>(plan.options.threads));
+    set_num_threads(static_cast<int>(plan.options.threads));
   }
   if (ranks == 1) return call.run(ProcessGroup(), plan);
   RankThreadOptions options;

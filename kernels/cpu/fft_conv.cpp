@@ -4,7 +4,6 @@
 #include "kernels/fft_conv.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "kernels/cpu/fft_plan.h"
 #include "kernels/cpu/parallel.h"
@@ -40,9 +39,7 @@ struct Scratch {
 // Calls f(channel, scratch) for every channel, each thread with scratch memory of its own.
 template <class R, class F>
 void for_each_channel(int64_t C, int64_t n, int64_t L, void* workspace, F&& f) {
-  std::atomic<int64_t> threads = 0;
-  parallel_for(C, 1, [&](int64_t begin, int64_t end) {
-    const int64_t slot = threads.fetch_add(1, std::memory_order_relaxed);
+  parallel_for_slots(C, 1, [&](int slot, int64_t begin, int64_t end) {
     const Scratch<R> scratch(static_cast<R*>(workspace) + slot * Scratch<R>::elements(n), n, L);
     for (int64_t c = begin; c < end; ++c) f(c, scratch);
   });

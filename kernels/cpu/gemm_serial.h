@@ -1,14 +1,13 @@
 // A BLAS on one thread.
 #pragma once
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
-// Present in OpenBLAS only; a null pointer with any other CBLAS.
+// Each is there only if the BLAS brings it, and a null pointer otherwise: the first two are
+// OpenBLAS's, the others those of the OpenMP runtime that some builds of a BLAS use.
 extern "C" {
 int openblas_get_parallel(void) __attribute__((weak));
 void openblas_set_num_threads(int) __attribute__((weak));
+int omp_get_max_threads(void) __attribute__((weak));
+void omp_set_num_threads(int) __attribute__((weak));
 }
 
 namespace crocuta::kernels {
@@ -17,34 +16,30 @@ namespace crocuta::kernels {
 class SerialBlas {
  public:
   SerialBlas() {
-#if defined(_OPENMP)
-    // OpenBLAS on OpenMP asks for the calling thread's limit at every call.
-    threads_ = omp_get_max_threads();
-    omp_set_num_threads(1);
-    static const bool once = limit_threads(1 /* OpenBLAS's number for POSIX threads */);
-#else
-    static const bool once = limit_threads(0);
-#endif
+    // A BLAS on OpenMP asks for the calling thread's limit at every call.
+    if (omp_set_num_threads != nullptr && omp_get_max_threads != nullptr) {
+      threads_ = omp_get_max_threads();
+      omp_set_num_threads(1);
+    }
+    static const bool once = limit_posix_threads();
     static_cast<void>(once);
   }
   ~SerialBlas() {
-#if defined(_OPENMP)
-    omp_set_num_threads(threads_);
-#endif
+    if (threads_ > 0) omp_set_num_threads(threads_);
   }
   SerialBlas(const SerialBlas&) = delete;
   SerialBlas& operator=(const SerialBlas&) = delete;
 
  private:
-  // Sets OpenBLAS's own thread count to one if it was built for `kind` of threads (0: any).
-  static bool limit_threads(int kind) {
+  // OpenBLAS with threads of its own has one number for the whole program.
+  static bool limit_posix_threads() {
+    constexpr int kPosixThreads = 1;
     if (openblas_get_parallel == nullptr || openblas_set_num_threads == nullptr) return false;
-    if (kind == 0 || openblas_get_parallel() == kind) openblas_set_num_threads(1);
+    if (openblas_get_parallel() == kPosixThreads) openblas_set_num_threads(1);
     return true;
   }
-#if defined(_OPENMP)
-  int threads_;
-#endif
+
+  int threads_ = 0;  // of the OpenMP runtime, before
 };
 
 }  // namespace crocuta::kernels

@@ -3,11 +3,8 @@
 #include <random>
 #include <set>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "framework/random.h"
+#include "framework/threads.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/slow.h"
@@ -91,15 +88,9 @@ TEST_CASE("ten runs of 500 steps are one and the same, on 1, 2 and 4 threads") {
   std::vector<double> losses;
   std::string state;
   for (int i = 0; i < runs; ++i) {
-#if defined(_OPENMP)
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(1 << i % 3);
-#endif
+    const NumThreads threads(1 << i % 3);
     TinyRun run(o);
     const std::vector<double> mine = run.train(steps);
-#if defined(_OPENMP)
-    omp_set_num_threads(before);
-#endif
     if (i == 0) {
       losses = mine;
       state = run.state();

@@ -3,11 +3,9 @@
 #include <cmath>
 
 #include "framework/ops.h"
+#include "framework/threads.h"
 #include "tests/check_op.h"
 #include "tests/support/catch.h"
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 using namespace crocuta;
 using namespace crocuta::test;
@@ -40,19 +38,15 @@ TEST_CASE("the squared norm is the sum of squares, in double") {
   CHECK(std::isinf(squared_norm(tensor({1, INFINITY})).item()));
 }
 
-#if defined(_OPENMP)
 TEST_CASE("the squared norm has the same bits at any thread count") {
-  const int before = omp_get_max_threads();
+  const NumThreads restored(1);
   const Tensor x = sample({123'457});
-  omp_set_num_threads(1);
   const double one = squared_norm(x).item();
   for (const int threads : {2, 3, 4}) {
-    omp_set_num_threads(threads);
+    set_num_threads(threads);
     CHECK(squared_norm(x).item() == one);
   }
-  omp_set_num_threads(before);
 }
-#endif
 
 TEST_CASE("the gradient norm covers all parameters that have one") {
   const Tensor without = ones({3});

@@ -5,11 +5,9 @@
 #include <memory>
 
 #include "framework/ops.h"
+#include "framework/threads.h"
 #include "tests/check_op.h"
 #include "tests/support/catch.h"
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 using namespace crocuta;
 using namespace crocuta::test;
@@ -232,12 +230,11 @@ TEST_CASE("loading optimizer state lists everything that does not fit and change
   CHECK(optimizer.state_dict().at("p.exp_avg").to_vector<double>() == kept);
 }
 
-#if defined(_OPENMP)
 TEST_CASE("steps have the same bits at any thread count") {
-  const int before = omp_get_max_threads();
+  const NumThreads restored(1);
   std::vector<std::vector<double>> results;
   for (const int threads : {1, 2, 3, 4}) {
-    omp_set_num_threads(threads);
+    set_num_threads(threads);
     const Tensor p = parameter(sample({100'003}).to(DType::float32));
     AdamW adam({{"p", p}}, {.learning_rate = 0.01});
     run_steps(adam, p, 1, 3);
@@ -245,10 +242,8 @@ TEST_CASE("steps have the same bits at any thread count") {
     run_steps(sgd, p, 1, 3);
     results.push_back(p.to_vector<double>());
   }
-  omp_set_num_threads(before);
   for (const auto& result : results) CHECK(result == results[0]);
 }
-#endif
 
 TEST_CASE("optimizers say what is wrong with their options and parameters") {
   const Tensor p = parameter(ones({2}));

@@ -3,36 +3,28 @@
 #include <cmath>
 #include <cstring>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
+#include "framework/threads.h"
 #include "tests/kernels/depthwise_conv1d_checks.h"
 #include "tests/support/catch.h"
 
 namespace crocuta::test {
 
 TEST_CASE("the depthwise convolution has the same bits at every thread count") {
-#if defined(_OPENMP)
-  const int before = omp_get_max_threads();
+  const NumThreads restored(1);
   for (const std::int64_t K : {1, 3, 4, 8, 9, 31}) {
     for (const auto& [channels, length] :
          {std::pair<std::int64_t, std::int64_t>{3, 40001}, {60, 1037}, {300, 100}, {1, 100000}}) {
       const DepthwiseConv1dShape shape{2, channels, length, K, (K - 1) / 2, 0, channels, 1};
       INFO(describe(shape));
       const auto in = normal_inputs<float>(shape, 1);
-      omp_set_num_threads(1);
+      set_num_threads(1);
       const auto alone = run(in);
       for (const int threads : {2, 3, 4, 7}) {
-        omp_set_num_threads(threads);
+        set_num_threads(threads);
         CHECK(same_bits(run(in), alone));
       }
     }
   }
-  omp_set_num_threads(before);
-#else
-  SKIP_TEST("built without OpenMP");
-#endif
 }
 
 TEST_CASE("y and dx have the same bits for every slice of channels, and gradients add up") {
@@ -59,16 +51,10 @@ TEST_CASE("bits do not depend on the alignment of the data") {
 }
 
 TEST_CASE("results too large for the caches have the bits of small ones") {
-#if defined(_OPENMP)
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(1);  // whose share of the caches is smallest
-#endif
+  const NumThreads alone(1);  // whose share of the caches is smallest
   const DepthwiseConv1dShape shape{1, 3504, 2003, 4, 2, 0, 1, 3504};
   const auto in = normal_inputs<float>(shape, 13);
   const auto large = run(in);
-#if defined(_OPENMP)
-  omp_set_num_threads(before);
-#endif
   for (std::int64_t first = 0; first < shape.channels; first += 438) {
     const auto small = run(slice(in, first, 438));
     const auto* y = large.y.data() + first * shape.length;

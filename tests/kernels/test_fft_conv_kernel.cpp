@@ -1,9 +1,6 @@
+#include "framework/threads.h"
 #include "kernels/cpu/fft_plan.h"
 #include "tests/kernels/fft_conv_case.h"
-
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 using namespace crocuta;
 using namespace crocuta::test::fft_conv_cases;
@@ -63,14 +60,12 @@ TEST_CASE("transform sizes are 2^i or 5 * 2^i, at most 1.6 times the length") {
   }
 }
 
-#if defined(_OPENMP)
 TEST_CASE("the convolution has the same bits at any thread count") {
-  const int before = omp_get_max_threads();
-  omp_set_num_threads(1);
+  const NumThreads restored(1);
   Problem<Cpu, float> one(true, 3, 7, 300);
   one.run();
   for (const int threads : {2, 3, 4}) {
-    omp_set_num_threads(threads);
+    set_num_threads(threads);
     Problem<Cpu, float> p(true, 3, 7, 300);
     p.run();
     CHECK(p.y == one.y);
@@ -78,6 +73,4 @@ TEST_CASE("the convolution has the same bits at any thread count") {
     CHECK(p.dk == one.dk);
     CHECK(p.dskip == one.dskip);
   }
-  omp_set_num_threads(before);
 }
-#endif

@@ -1,8 +1,5 @@
+#include "framework/threads.h"
 #include "tests/kernels/gemm_case.h"
-
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
 
 using namespace crocuta;
 using namespace crocuta::test::gemm_cases;
@@ -34,9 +31,8 @@ TEST_CASE("with beta 0 the old contents of C do not matter") {
   check_that_beta_zero_does_not_read<Cpu>();
 }
 
-#if defined(_OPENMP)
 TEST_CASE("a product has the same bits at any thread count") {
-  const int before = omp_get_max_threads();
+  const NumThreads restored(1);
   GemmShape summed = shape(60, 50, 500, true, true, 0, 7);
   summed.sum_batch = true;
   for (const GemmShape& s :
@@ -45,17 +41,15 @@ TEST_CASE("a product has the same bits at any thread count") {
         shape(33, 40, 50, false, true)}) {
     const Case test{s, 1.0, 0.0, GemmBias::per_column};
     const Operands<float> x(s);
-    omp_set_num_threads(1);
+    set_num_threads(1);
     const std::vector<float> one = run<Cpu>(test, x);
     for (const int threads : {2, 3, 4}) {
-      omp_set_num_threads(threads);
+      set_num_threads(threads);
       CHECK(run<Cpu>(test, x) == one);
-      CHECK(omp_get_max_threads() == threads);  // what the caller set is still set
+      CHECK(num_threads() == threads);  // what the caller set is still set
     }
   }
-  omp_set_num_threads(before);
 }
-#endif
 
 TEST_CASE("channel sums add up batch and length") {
   for (const std::int64_t L : {0, 1, 15, 16, 17, 4095, 4097, 10000}) {

@@ -66,8 +66,7 @@ class Scratch:
         _, options, environment = SUITES[suite]
         folder = ROOT / "build" / "seeded-faults"
         self.tree, self.build = folder / "tree", folder / (suite + "-sanitized" * sanitize)
-        self.environment = dict(os.environ, OMP_WAIT_POLICY="passive",
-                                ASAN_OPTIONS="detect_stack_use_after_return=1", **environment)
+        self.environment = dict(os.environ, ASAN_OPTIONS="detect_stack_use_after_return=1", **environment)
         copy_tree(self.tree)
         command = ["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCROCUTA_TESTS=ON",
                    "-DCROCUTA_MPI=OFF", "-DCMAKE_BUILD_TYPE=Release", *options]
