@@ -13,7 +13,7 @@ else()
 endif()
 find_path(CBLAS_INCLUDE_DIR NAMES cblas.h mkl_cblas.h
           HINTS /usr/include/${CMAKE_LIBRARY_ARCHITECTURE} $ENV{MKLROOT}/include
-          PATH_SUFFIXES openblas openblas-openmp openblas-pthread)
+          PATH_SUFFIXES openblas openblas-serial openblas-openmp openblas-pthread)
 mark_as_advanced(CBLAS_INCLUDE_DIR)
 set(_cblas_include_dirs ${CBLAS_INCLUDE_DIR})
 if(EXISTS "${CBLAS_INCLUDE_DIR}/mkl_cblas.h" AND NOT EXISTS "${CBLAS_INCLUDE_DIR}/cblas.h")

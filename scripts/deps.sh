@@ -44,7 +44,7 @@ need_mpi() {
 need g++ command c++
 need cmake command cmake
 need ninja-build command ninja
-need libopenblas-openmp-dev library libopenblas-pthread-dev libopenblas-serial-dev
+need libopenblas-serial-dev library libopenblas-openmp-dev libopenblas-pthread-dev
 need libfftw3-dev library
 need nlohmann-json3-dev library
 need libspdlog-dev library
