@@ -152,7 +152,7 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim = false)
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
 // The largest element along dim, which disappears. Its gradient goes to the first of them. NaN is
-// larger than any number.
+// larger than any number; where all are -infinity, the first of them is the largest.
 Tensor max(const Tensor& x, int dim);
 // Where it is: int64, outside the graph.
 Tensor argmax(const Tensor& x, int dim);
@@ -160,12 +160,14 @@ Tensor argmax(const Tensor& x, int dim);
 Tensor squared_norm(const Tensor& x);
 
 // ---- over the last dimension (ops/softmax.cpp, ops/layer_norm.cpp) ----
-// exp(x) / sum exp(x)
+// exp(x) / sum exp(x). A row that holds NaN or +infinity, or nothing but -infinity, is NaN
+// throughout.
 Tensor softmax(const Tensor& x);
 // log(softmax(x)), without the rounding of softmax
 Tensor log_softmax(const Tensor& x);
 // (x - mean) / sqrt(variance + eps) * weight + bias: Ba, Kiros and Hinton, 2016, arXiv 1607.06450.
-// weight and bias [n], n the size of x's last dimension.
+// weight and bias [n], n the size of x's last dimension. Holds for all finite x, those whose
+// squares overflow or vanish included; a row with NaN or an infinity is NaN throughout.
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps = 1e-5);
 
 // ---- ids (ops/embedding.cpp, ops/cross_entropy.cpp) ----

@@ -2,23 +2,31 @@
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/row.h"
+#include "kernels/parts.h"
 
 namespace crocuta::kernels {
 namespace {
 
+// The index of the first of the largest numbers of x [n], of the first NaN if there is one.
 template <class T>
 std::int64_t first_largest(std::int64_t n, const T* x) {
   using A = accumulator_t<T>;
-  int has_nan = 0;
-#pragma omp simd reduction(| : has_nan)
-  for (std::int64_t i = 0; i < n; ++i) {
-    has_nan |= static_cast<A>(x[i]) != static_cast<A>(x[i]);
+  const auto value = [=](std::int64_t i) { return static_cast<A>(x[i]); };
+  const A largest = largest_value<A>(n, value, MaxOfParts{});
+  const auto found = [=](std::int64_t i) {
+    const A v = value(i);
+    return v == largest || v != v;
+  };
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    int first = kLanes;
+#pragma omp simd reduction(min : first)
+    for (int k = 0; k < kLanes; ++k) first = std::min(first, found(i + k) ? k : kLanes);
+    if (first < kLanes) return i + first;
   }
-  const A largest = max_value<A>(n, [&](std::int64_t i) { return static_cast<A>(x[i]); });
-  for (std::int64_t i = 0;; ++i) {
-    const A v = static_cast<A>(x[i]);
-    if (has_nan != 0 ? v != v : v == largest) return i;
-  }
+  // The last element needs no look: the search stays within the row whatever `largest` is.
+  while (i + 1 < n && !found(i)) ++i;
+  return i;
 }
 
 }  // namespace

@@ -14,12 +14,24 @@ inline std::int64_t rows_per_task(std::int64_t n) {
   return std::max<std::int64_t>(1, kElementsPerTask / std::max<std::int64_t>(n, 1));
 }
 
-// The sum of term(i), i < n, each of type A: side by side in lanes within short blocks, blocks in
-// double, so that the error hardly grows with n. The lanes are spelled out, since a reduction that
-// the compiler vectorises may be ordered differently in each copy it makes of the loop.
+// Reductions go side by side in lanes, which are spelled out: one that the compiler vectorises may
+// be ordered differently in each copy it makes of the loop, and what OpenMP calls reduction(max)
+// may start from the lowest finite number.
+inline constexpr int kLanes = 16;
+
+// op over lanes, halves onto halves.
+template <int Lanes = kLanes, class A, class Op>
+A fold_lanes(A* lane, Op op) {
+  constexpr int kHalf = Lanes / 2;
+  for (int k = 0; k < kHalf; ++k) lane[k] = op(lane[k], lane[k + kHalf]);
+  if constexpr (kHalf > 1) return fold_lanes<kHalf>(lane, op);
+  return lane[0];
+}
+
+// The sum of term(i), i < n, each of type A: short blocks in lanes, blocks in double, so that
+// the error hardly grows with n.
 template <class A, class F>
 total_t<A> sum_terms(std::int64_t n, F&& term) {
-  constexpr std::int64_t kLanes = 16;
   constexpr std::int64_t kBlock = 512;
   total_t<A> total = 0;
   for (std::int64_t begin = 0; begin < n; begin += kBlock) {
@@ -28,27 +40,32 @@ total_t<A> sum_terms(std::int64_t n, F&& term) {
     std::int64_t i = begin;
     for (; i + kLanes <= end; i += kLanes) {
 #pragma omp simd
-      for (std::int64_t k = 0; k < kLanes; ++k) lane[k] += term(i + k);
+      for (int k = 0; k < kLanes; ++k) lane[k] += term(i + k);
     }
-    for (std::int64_t k = 0; i < end; ++i, ++k) lane[k] += term(i);
-    for (std::int64_t width = kLanes / 2; width > 0; width /= 2) {
-      for (std::int64_t k = 0; k < width; ++k) lane[k] += lane[k + width];
-    }
-    total += static_cast<total_t<A>>(lane[0]);
+    for (int k = 0; i < end; ++i, ++k) lane[k] += term(i);
+    total += static_cast<total_t<A>>(fold_lanes(lane, [](A a, A b) { return a + b; }));
   }
   return total;
 }
 
-// The largest of value(i), NaN left out; -infinity if there is none.
+// The largest of value(i), i < n, and -infinity, by larger(a, b), which takes a and b in order.
+template <class A, class F, class Larger>
+A largest_value(std::int64_t n, F&& value, Larger larger) {
+  A lane[kLanes];
+  std::fill_n(lane, kLanes, -static_cast<A>(HUGE_VAL));
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+#pragma omp simd
+    for (int k = 0; k < kLanes; ++k) lane[k] = larger(lane[k], value(i + k));
+  }
+  for (int k = 0; i < n; ++i, ++k) lane[k] = larger(lane[k], value(i));
+  return fold_lanes(lane, larger);
+}
+
+// The same with NaN left out; -infinity if there is nothing else.
 template <class A, class F>
 A max_value(std::int64_t n, F&& value) {
-  A largest = -static_cast<A>(HUGE_VAL);
-#pragma omp simd reduction(max : largest)
-  for (std::int64_t i = 0; i < n; ++i) {
-    const A v = value(i);
-    largest = v > largest ? v : largest;
-  }
-  return largest;
+  return largest_value<A>(n, value, [](A a, A b) { return b > a ? b : a; });
 }
 
 }  // namespace crocuta::kernels
