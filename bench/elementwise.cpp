@@ -160,6 +160,7 @@ class Elementwise {
 
   std::vector<Case> rows() {
     const auto stat = [](const Tensor& t) { return t.template data<A>(); };
+    const auto moments = [this] { return static_cast<RowMoments<A>*>(moments_.raw_data()); };
     const auto ids = [this] { return ids_.template data<std::int64_t>(); };
     return {
         {{"sum",
@@ -174,18 +175,17 @@ class Elementwise {
           [this] { softmax_backward<Machine, T>(rows_, kColumns, x(), dy(), y(), stream_); }},
          3 * kSize},
         {{"layer_norm",
-          [this, stat] {
+          [this, moments] {
             layer_norm_forward<Machine, T>(rows_, kColumns, 1e-5, x(), weight_.template data<T>(),
-                                           bias_.template data<T>(), y(), stat(mean_), stat(rstd_),
-                                           stream_);
+                                           bias_.template data<T>(), y(), moments(), stream_);
           }},
          2 * kSize},
         {{"layer_norm backward",
-          [this, stat] {
+          [this, moments] {
             layer_norm_backward<Machine, T>(rows_, kColumns, x(), weight_.template data<T>(),
-                                            stat(mean_), stat(rstd_), dy(), y(),
-                                            dweight_.template data<T>(), dbias_.template data<T>(),
-                                            scratch(layer_norm_scratch_), stream_);
+                                            moments(), dy(), y(), dweight_.template data<T>(),
+                                            dbias_.template data<T>(), scratch(layer_norm_scratch_),
+                                            stream_);
           }},
          3 * kSize},
         {{"embedding",
@@ -201,14 +201,14 @@ class Elementwise {
          kSize},
         {{"cross_entropy",
           [this, stat, ids] {
-            cross_entropy_forward<Machine, T>(rows_, kColumns, -100, x(), ids(), stat(mean_),
-                                              stat(rstd_), stream_);
+            cross_entropy_forward<Machine, T>(rows_, kColumns, -100, x(), ids(), stat(loss_),
+                                              stat(max_), stat(log_sum_), stream_);
           }},
          kSize},
         {{"cross_entropy backward",
           [this, stat, ids] {
-            cross_entropy_backward<Machine, T>(rows_, kColumns, -100, 1.0, x(), ids(), stat(rstd_),
-                                               stat(mean_), y(), stream_);
+            cross_entropy_backward<Machine, T>(rows_, kColumns, -100, 1.0, x(), ids(), stat(max_),
+                                               stat(log_sum_), stat(loss_), y(), stream_);
           }},
          2 * kSize},
     };
@@ -229,7 +229,8 @@ class Elementwise {
   Tensor second_ = zeros({n_}, first_.options()), master_ = zeros({n_}, first_.options());
   Tensor weight_ = ones({kColumns}, x_.options()), bias_ = zeros({kColumns}, x_.options());
   Tensor dweight_ = tensor({kColumns}), dbias_ = tensor({kColumns});
-  Tensor mean_ = zeros({rows_}, first_.options()), rstd_ = ones({rows_}, first_.options());
+  Tensor moments_ = ones({rows_, 3}, first_.options()), loss_ = zeros({rows_}, first_.options());
+  Tensor max_ = zeros({rows_}, first_.options()), log_sum_ = ones({rows_}, first_.options());
   Tensor sum_scratch_ = workspace(sum_workspace_bytes<Machine, T>(1, n_, 1), device_);
   Tensor layer_norm_scratch_ =
       workspace(layer_norm_backward_workspace_bytes<Machine, T>(rows_, kColumns), device_);

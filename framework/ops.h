@@ -185,7 +185,8 @@ struct CrossEntropyOptions {
 };
 // -log softmax(logits)[target], averaged or summed over positions: logits [..., classes], targets
 // [...] int64 → a number, 0 if no position counts. Computed and returned in float32 for the 16-bit
-// dtypes. Throws ArgumentError, naming the first target outside the classes.
+// dtypes; NaN where log_softmax of a position that counts is. Throws ArgumentError, naming the
+// first target outside the classes.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options = {});
 

@@ -1,5 +1,7 @@
 #include "kernels/cross_entropy.h"
 
+#include <cmath>
+
 #include "framework/dispatch.h"
 #include "framework/ops.h"
 #include "framework/ops/operands.h"
@@ -28,7 +30,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
     fail<ShapeError>(op, "targets", str(to_string(positions), " for these logits"),
                      to_string(targets.shape()));
   }
-  if (options.divisor && !(*options.divisor > 0)) {
+  if (options.divisor && !(*options.divisor > 0 && std::isfinite(*options.divisor))) {
     fail<ArgumentError>(op, "divisor", "a positive number", str(*options.divisor));
   }
   const std::int64_t counted = require_ids(op, "targets", targets, logits, classes, ignored);
@@ -37,20 +39,21 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
   const Tensor input = logits.contiguous(), list = targets.contiguous();
   const TensorOptions result = {accumulator_dtype(logits.dtype()), logits.device()};
   Tensor loss = empty({}, result);
-  const Tensor log_sum = empty({rows}, result), losses = empty({rows}, result);
+  const Tensor losses = empty({rows}, result);
+  const Tensor max = empty({rows}, result), log_sum = empty({rows}, result);
   dispatch(op, logits, [&]<class Device, class T>() {
     using A = kernels::accumulator_t<T>;
     const kernels::Stream stream = current_stream(logits.device());
     kernels::cross_entropy_forward<Device, T>(rows, classes, ignored, input.data<T>(),
                                               list.data<std::int64_t>(), losses.data<A>(),
-                                              log_sum.data<A>(), stream);
+                                              max.data<A>(), log_sum.data<A>(), stream);
     const Tensor scratch =
         workspace(kernels::scaled_sum_workspace_bytes<Device, A>(rows), logits.device());
     kernels::scaled_sum<Device, A>(rows, scale, losses.data<A>(), loss.data<A>(),
                                    scratch.raw_data(), stream);
   });
   return record(op, std::move(loss), {logits},
-                [op, rows, classes, ignored, scale, log_sum, logits = saved("logits", input),
+                [op, rows, classes, ignored, scale, max, log_sum, logits = saved("logits", input),
                  targets = saved("targets", list)](const Tensor& dy) -> Grads {
                   const Tensor& input = logits;
                   const Tensor& list = targets;
@@ -59,7 +62,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                     using A = kernels::accumulator_t<T>;
                     kernels::cross_entropy_backward<Device, T>(
                         rows, classes, ignored, scale, input.data<T>(), list.data<std::int64_t>(),
-                        log_sum.data<A>(), dy.data<A>(), dx.data<T>(),
+                        max.data<A>(), log_sum.data<A>(), dy.data<A>(), dx.data<T>(),
                         current_stream(input.device()));
                   });
                   return {dx};

@@ -22,31 +22,31 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, dou
 
   const Tensor input = x.contiguous(), scale = weight.contiguous(), shift = bias.contiguous();
   Tensor y = empty(x.shape(), x.options());
-  const TensorOptions per_row = {accumulator_dtype(x.dtype()), x.device()};
-  const Tensor mean = empty({rows.count}, per_row), rstd = empty({rows.count}, per_row);
+  // A kernels::RowMoments per row.
+  const Tensor moments = empty({rows.count, 3}, {accumulator_dtype(x.dtype()), x.device()});
   dispatch("layer_norm", x, [&]<class Device, class T>() {
-    using A = kernels::accumulator_t<T>;
+    using Moments = kernels::RowMoments<kernels::accumulator_t<T>>;
     kernels::layer_norm_forward<Device, T>(
         rows.count, rows.size, eps, input.data<T>(), scale.data<T>(), shift.data<T>(), y.data<T>(),
-        mean.data<A>(), rstd.data<A>(), current_stream(x.device()));
+        static_cast<Moments*>(moments.raw_data()), current_stream(x.device()));
   });
   return record(
       "layer_norm", std::move(y), {x, weight, bias},
-      [rows, mean, rstd, x = saved("x", input),
+      [rows, moments, x = saved("x", input),
        weight = saved("weight", scale)](const Tensor& dy) -> Grads {
         const Tensor& input = x;
         const Tensor& scale = weight;
         Tensor dx = empty(dy.shape(), dy.options());
         Tensor dweight = empty({rows.size}, dy.options()), dbias = empty({rows.size}, dy.options());
         dispatch("layer_norm", dy, [&]<class Device, class T>() {
-          using A = kernels::accumulator_t<T>;
+          using Moments = kernels::RowMoments<kernels::accumulator_t<T>>;
           const Tensor scratch = workspace(
               kernels::layer_norm_backward_workspace_bytes<Device, T>(rows.count, rows.size),
               dy.device());
           kernels::layer_norm_backward<Device, T>(
-              rows.count, rows.size, input.data<T>(), scale.data<T>(), mean.data<A>(),
-              rstd.data<A>(), dy.data<T>(), dx.data<T>(), dweight.data<T>(), dbias.data<T>(),
-              scratch.raw_data(), current_stream(dy.device()));
+              rows.count, rows.size, input.data<T>(), scale.data<T>(),
+              static_cast<const Moments*>(moments.raw_data()), dy.data<T>(), dx.data<T>(),
+              dweight.data<T>(), dbias.data<T>(), scratch.raw_data(), current_stream(dy.device()));
         });
         return {dx, dweight, dbias};
       });

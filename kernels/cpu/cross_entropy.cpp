@@ -9,26 +9,26 @@ namespace crocuta::kernels {
 template <class Device, class T>
 void cross_entropy_forward(std::int64_t rows, std::int64_t n, std::int64_t ignored, const T* x,
                            const std::int64_t* targets, accumulator_t<T>* loss,
-                           accumulator_t<T>* log_sum, Stream) {
+                           accumulator_t<T>* max, accumulator_t<T>* log_sum, Stream) {
   using A = accumulator_t<T>;
   parallel_for(rows, rows_per_task(n), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      loss[row] = log_sum[row] = 0;
+      loss[row] = max[row] = log_sum[row] = 0;
       if (targets[row] == ignored) continue;
       const T* in = x + row * n;
-      const A max = max_value<A>(n, [&](std::int64_t i) { return static_cast<A>(in[i]); });
-      const A sum = static_cast<A>(
-          sum_terms<A>(n, [&](std::int64_t i) { return math::exp(static_cast<A>(in[i]) - max); }));
-      const A log_of_sum = math::log(sum);
-      log_sum[row] = max + log_of_sum;
-      loss[row] = (max - static_cast<A>(in[targets[row]])) + log_of_sum;
+      const A largest = max_value<A>(n, [&](std::int64_t i) { return static_cast<A>(in[i]); });
+      const A sum = static_cast<A>(sum_terms<A>(
+          n, [&](std::int64_t i) { return math::exp(static_cast<A>(in[i]) - largest); }));
+      max[row] = largest;
+      log_sum[row] = math::log(sum);
+      loss[row] = (largest - static_cast<A>(in[targets[row]])) + log_sum[row];
     }
   });
 }
 
 template <class Device, class T>
 void cross_entropy_backward(std::int64_t rows, std::int64_t n, std::int64_t ignored, double scale,
-                            const T* x, const std::int64_t* targets,
+                            const T* x, const std::int64_t* targets, const accumulator_t<T>* max,
                             const accumulator_t<T>* log_sum, const accumulator_t<T>* dy, T* dx,
                             Stream) {
   using A = accumulator_t<T>;
@@ -41,13 +41,13 @@ void cross_entropy_backward(std::int64_t rows, std::int64_t n, std::int64_t igno
         std::fill(out, out + n, T(0.0f));
         continue;
       }
-      const A shift = log_sum[row];
+      const A largest = max[row], log_of_sum = log_sum[row];
 #pragma omp simd
       for (std::int64_t i = 0; i < n; ++i) {
-        out[i] = T(factor * math::exp(static_cast<A>(in[i]) - shift));
+        out[i] = T(factor * math::exp(static_cast<A>(in[i]) - largest - log_of_sum));
       }
       const std::int64_t t = targets[row];
-      out[t] = T(factor * (math::exp(static_cast<A>(in[t]) - shift) - 1));
+      out[t] = T(factor * (math::exp(static_cast<A>(in[t]) - largest - log_of_sum) - 1));
     }
   });
 }
@@ -65,10 +65,10 @@ std::size_t scaled_sum_workspace_bytes(std::int64_t) {
 #define CROCUTA_INSTANTIATE(T)                                                                    \
   template void cross_entropy_forward<Cpu, T>(std::int64_t, std::int64_t, std::int64_t, const T*, \
                                               const std::int64_t*, accumulator_t<T>*,             \
-                                              accumulator_t<T>*, Stream);                         \
+                                              accumulator_t<T>*, accumulator_t<T>*, Stream);      \
   template void cross_entropy_backward<Cpu, T>(                                                   \
       std::int64_t, std::int64_t, std::int64_t, double, const T*, const std::int64_t*,            \
-      const accumulator_t<T>*, const accumulator_t<T>*, T*, Stream);
+      const accumulator_t<T>*, const accumulator_t<T>*, const accumulator_t<T>*, T*, Stream);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)

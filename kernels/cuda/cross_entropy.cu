@@ -9,8 +9,8 @@ namespace {
 template <class Plan, class T, class A = accumulator_t<T>>
 __global__ void __launch_bounds__(Plan::kThreads)
     cross_entropy_forward_kernel(std::int64_t rows, std::int64_t n, std::int64_t ignored,
-                                 const T* x, const std::int64_t* targets, A* loss, A* log_sum,
-                                 bool aligned) {
+                                 const T* x, const std::int64_t* targets, A* loss, A* max,
+                                 A* log_sum, bool aligned) {
   for_each_row(rows, [&](std::int64_t index, bool here) {
     const std::int64_t target = here ? targets[index] : ignored;
     const bool counted = target != ignored;
@@ -18,7 +18,8 @@ __global__ void __launch_bounds__(Plan::kThreads)
     const LogSumExp<A> total = log_sum_exp<A>(row, row.hold(x + index * n));
     if (!here || threadIdx.x != 0) return;
     const A log_of_sum = math::log(total.sum);
-    log_sum[index] = counted ? total.max + log_of_sum : A(0);
+    max[index] = counted ? total.max : A(0);
+    log_sum[index] = counted ? log_of_sum : A(0);
     loss[index] = counted ? (total.max - static_cast<A>(x[index * n + target])) + log_of_sum : A(0);
   });
 }
@@ -27,7 +28,8 @@ template <class Plan, class T, class A = accumulator_t<T>>
 __global__ void __launch_bounds__(Plan::kThreads)
     cross_entropy_backward_kernel(std::int64_t rows, std::int64_t n, std::int64_t ignored,
                                   double scale, const T* x, const std::int64_t* targets,
-                                  const A* log_sum, const A* dy, T* dx, bool aligned) {
+                                  const A* max, const A* log_sum, const A* dy, T* dx,
+                                  bool aligned) {
   const A factor = static_cast<A>(static_cast<double>(*dy) * scale);
   for_each_row(rows, [&](std::int64_t index, bool here) {
     if (!here) return;
@@ -38,11 +40,11 @@ __global__ void __launch_bounds__(Plan::kThreads)
           dx + index * n, [](std::int64_t) { return A(0); }, Position{});
       return;
     }
-    const A shift = log_sum[index];
+    const A largest = max[index], log_of_sum = log_sum[index];
     row.write(
         dx + index * n,
         [=](T value, std::int64_t i) {
-          const A probability = math::exp(static_cast<A>(value) - shift);
+          const A probability = math::exp(static_cast<A>(value) - largest - log_of_sum);
           return factor * (i == target ? probability - 1 : probability);
         },
         row.hold(x + index * n), Position{});
@@ -64,23 +66,23 @@ struct WriteScaled {
 template <class Device, class T>
 void cross_entropy_forward(std::int64_t rows, std::int64_t n, std::int64_t ignored, const T* x,
                            const std::int64_t* targets, accumulator_t<T>* loss,
-                           accumulator_t<T>* log_sum, Stream stream) {
+                           accumulator_t<T>* max, accumulator_t<T>* log_sum, Stream stream) {
   const bool aligned = vectors_aligned(x);
   plan_rows<T>(rows, n, [&](auto plan, const LaunchConfig& config) {
     launch("cross_entropy", cross_entropy_forward_kernel<decltype(plan), T>, config, stream, rows,
-           n, ignored, x, targets, loss, log_sum, aligned);
+           n, ignored, x, targets, loss, max, log_sum, aligned);
   });
 }
 
 template <class Device, class T>
 void cross_entropy_backward(std::int64_t rows, std::int64_t n, std::int64_t ignored, double scale,
-                            const T* x, const std::int64_t* targets,
+                            const T* x, const std::int64_t* targets, const accumulator_t<T>* max,
                             const accumulator_t<T>* log_sum, const accumulator_t<T>* dy, T* dx,
                             Stream stream) {
   const bool aligned = vectors_aligned(x, dx);
   plan_rows<T>(rows, n, [&](auto plan, const LaunchConfig& config) {
     launch("cross_entropy_backward", cross_entropy_backward_kernel<decltype(plan), T>, config,
-           stream, rows, n, ignored, scale, x, targets, log_sum, dy, dx, aligned);
+           stream, rows, n, ignored, scale, x, targets, max, log_sum, dy, dx, aligned);
   });
 }
 
@@ -99,10 +101,10 @@ std::size_t scaled_sum_workspace_bytes(std::int64_t n) {
 #define CROCUTA_INSTANTIATE(T)                                                                     \
   template void cross_entropy_forward<Cuda, T>(std::int64_t, std::int64_t, std::int64_t, const T*, \
                                                const std::int64_t*, accumulator_t<T>*,             \
-                                               accumulator_t<T>*, Stream);                         \
+                                               accumulator_t<T>*, accumulator_t<T>*, Stream);      \
   template void cross_entropy_backward<Cuda, T>(                                                   \
       std::int64_t, std::int64_t, std::int64_t, double, const T*, const std::int64_t*,             \
-      const accumulator_t<T>*, const accumulator_t<T>*, T*, Stream);
+      const accumulator_t<T>*, const accumulator_t<T>*, const accumulator_t<T>*, T*, Stream);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)
 CROCUTA_INSTANTIATE(bfloat16)

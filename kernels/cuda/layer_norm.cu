@@ -6,51 +6,77 @@
 namespace crocuta::kernels {
 namespace {
 
+// The mean of a row of n numbers times scale, and its variance + eps.
+template <class A>
+struct Spread {
+  A mean;
+  double variance_eps;
+};
+template <class A, class Plan, class Operand>
+__device__ Spread<A> spread_of(const Row<Plan>& row, std::int64_t n, const Operand& in, double eps,
+                               A scale) {
+  const double count = static_cast<double>(n), factor = static_cast<double>(scale);
+  const A mean = static_cast<A>(
+      row.template sum<A>([=](auto value) { return static_cast<A>(value) * scale; }, in) / count);
+  // The squares are those of the differences: nothing cancels when the mean is large.
+  const double squares = row.template sum<A>(
+      [=](auto value) {
+        const A d = static_cast<A>(value) * scale - mean;
+        return d * d;
+      },
+      in);
+  return {mean, squares / count + eps * factor * factor};
+}
+
+// All threads of the block must come here.
+template <class A, class Plan, class Operand>
+__device__ RowMoments<A> moments_of(const Row<Plan>& row, std::int64_t n, const Operand& in,
+                                    double eps, bool here) {
+  A scale = 1;
+  Spread<A> spread = spread_of(row, n, in, eps, scale);
+  const bool wrong = here && !in_range<A>(spread.variance_eps);
+  // Rows that share a warp go together; a block has one row, or no barriers in its reductions.
+  if (__any_sync(0xffffffffu, wrong)) {
+    const A largest =
+        row.template max<A>([](auto value) { return std::fabs(static_cast<A>(value)); }, in);
+    scale = wrong ? scale_for(largest, eps) : scale;
+    spread = spread_of(row, n, in, eps, scale);
+  }
+  return {scale, spread.mean, static_cast<A>(1 / sqrt(spread.variance_eps))};
+}
+
 template <class Plan, class T, class A = accumulator_t<T>>
 __global__ void __launch_bounds__(Plan::kThreads)
     layer_norm_forward_kernel(std::int64_t rows, std::int64_t n, double eps, const T* x,
-                              const T* weight, const T* bias, T* y, A* mean, A* rstd,
+                              const T* weight, const T* bias, T* y, RowMoments<A>* moments,
                               bool aligned) {
-  const double count = static_cast<double>(n);
   for_each_row(rows, [&](std::int64_t index, bool here) {
     const Row<Plan> row(here ? n : 0, aligned);
     const auto in = row.hold(x + index * n);
-    const A center = static_cast<A>(
-        row.template sum<A>([](T value) { return static_cast<A>(value); }, in) / count);
-    // The squares are those of the differences: nothing cancels when the mean is large.
-    const double squares = row.template sum<A>(
-        [=](T value) {
-          const A d = static_cast<A>(value) - center;
-          return d * d;
-        },
-        in);
-    const A scale = static_cast<A>(1 / sqrt(squares / count + eps));
+    const RowMoments<A> m = moments_of<A>(row, n, in, eps, here);
     row.write(
         y + index * n,
         [=](T value, T w, T b) {
-          const A h = (static_cast<A>(value) - center) * scale;
+          const A h = (static_cast<A>(value) * m.scale - m.mean) * m.rstd;
           return h * static_cast<A>(w) + static_cast<A>(b);
         },
         in, row.stream(weight), row.stream(bias));
-    if (here && threadIdx.x == 0) {
-      mean[index] = center;
-      rstd[index] = scale;
-    }
+    if (here && threadIdx.x == 0) moments[index] = m;
   });
 }
 
 template <class Plan, class T, class A = accumulator_t<T>>
 __global__ void __launch_bounds__(Plan::kThreads)
     layer_norm_backward_kernel(std::int64_t rows, std::int64_t n, const T* x, const T* weight,
-                               const A* mean, const A* rstd, const T* dy, T* dx, bool aligned) {
+                               const RowMoments<A>* moments, const T* dy, T* dx, bool aligned) {
   const double count = static_cast<double>(n);
   for_each_row(rows, [&](std::int64_t index, bool here) {
     const Row<Plan> row(here ? n : 0, aligned);
     const auto in = row.hold(x + index * n);
     const auto grad = row.hold(dy + index * n);
     const auto scale = row.stream(weight);
-    const A center = here ? mean[index] : A(0), inverse = here ? rstd[index] : A(0);
-    const auto h = [=](T value) { return (static_cast<A>(value) - center) * inverse; };
+    const RowMoments<A> m = here ? moments[index] : RowMoments<A>{};
+    const auto h = [=](T value) { return (static_cast<A>(value) * m.scale - m.mean) * m.rstd; };
     const auto g = [](T d, T w) { return static_cast<A>(d) * static_cast<A>(w); };
     const A mean_g = static_cast<A>(row.template sum<A>(g, grad, scale) / count);
     const A mean_gh =
@@ -59,8 +85,10 @@ __global__ void __launch_bounds__(Plan::kThreads)
                        count);
     row.write(
         dx + index * n,
-        [=](T value, T d, T w) { return inverse * (g(d, w) - mean_g - h(value) * mean_gh); }, in,
-        grad, scale);
+        [=](T value, T d, T w) {
+          return m.rstd * (g(d, w) - mean_g - h(value) * mean_gh) * m.scale;
+        },
+        in, grad, scale);
   });
 }
 
@@ -72,20 +100,19 @@ struct LoadGradients {
   std::int64_t n;
   const T* x;
   const T* dy;
-  const Number* mean;
-  const Number* rstd;
+  const RowMoments<Number>* moments;
   bool aligned;
 
   __device__ Vector<Number, 2 * N> operator()(std::int64_t, std::int64_t row,
                                               std::int64_t group) const {
     const auto values = load_group<N>(x + row * n + group * N, aligned);
     const auto grads = load_group<N>(dy + row * n + group * N, aligned);
-    const Number center = mean[row], inverse = rstd[row];
+    const RowMoments<Number> m = moments[row];
     Vector<Number, 2 * N> terms;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
       const Number d = static_cast<Number>(grads[k]);
-      terms[k] = d * ((static_cast<Number>(values[k]) - center) * inverse);
+      terms[k] = d * ((static_cast<Number>(values[k]) * m.scale - m.mean) * m.rstd);
       terms[N + k] = d;
     }
     return terms;
@@ -119,28 +146,27 @@ void plan_gradients(std::int64_t n, Run run) {
 
 template <class Device, class T>
 void layer_norm_forward(std::int64_t rows, std::int64_t n, double eps, const T* x, const T* weight,
-                        const T* bias, T* y, accumulator_t<T>* mean, accumulator_t<T>* rstd,
-                        Stream stream) {
+                        const T* bias, T* y, RowMoments<accumulator_t<T>>* moments, Stream stream) {
   const bool aligned = vectors_aligned(x, weight, bias, y);
   plan_rows<T>(rows, n, [&](auto plan, const LaunchConfig& config) {
     launch("layer_norm", layer_norm_forward_kernel<decltype(plan), T>, config, stream, rows, n, eps,
-           x, weight, bias, y, mean, rstd, aligned);
+           x, weight, bias, y, moments, aligned);
   });
 }
 
 template <class Device, class T>
 void layer_norm_backward(std::int64_t rows, std::int64_t n, const T* x, const T* weight,
-                         const accumulator_t<T>* mean, const accumulator_t<T>* rstd, const T* dy,
-                         T* dx, T* dweight, T* dbias, void* workspace, Stream stream) {
+                         const RowMoments<accumulator_t<T>>* moments, const T* dy, T* dx,
+                         T* dweight, T* dbias, void* workspace, Stream stream) {
   const bool aligned = vectors_aligned(x, weight, dy, dx);
   plan_rows<T>(rows, n, [&](auto plan, const LaunchConfig& config) {
     launch("layer_norm_backward", layer_norm_backward_kernel<decltype(plan), T>, config, stream,
-           rows, n, x, weight, mean, rstd, dy, dx, aligned);
+           rows, n, x, weight, moments, dy, dx, aligned);
   });
   plan_gradients<T>(n, [&](auto width) {
     constexpr int N = decltype(width)::value;
     launch_sum("layer_norm_backward", plan_sum(1, rows, n / N, false, true),
-               LoadGradients<T, N>{n, x, dy, mean, rstd, aligned},
+               LoadGradients<T, N>{n, x, dy, moments, aligned},
                WriteGradients<T, N>{dweight, dbias}, workspace, stream);
   });
 }
@@ -154,13 +180,13 @@ std::size_t layer_norm_backward_workspace_bytes(std::int64_t rows, std::int64_t 
   return bytes;
 }
 
-#define CROCUTA_INSTANTIATE(T)                                                                 \
-  template void layer_norm_forward<Cuda, T>(std::int64_t, std::int64_t, double, const T*,      \
-                                            const T*, const T*, T*, accumulator_t<T>*,         \
-                                            accumulator_t<T>*, Stream);                        \
-  template void layer_norm_backward<Cuda, T>(std::int64_t, std::int64_t, const T*, const T*,   \
-                                             const accumulator_t<T>*, const accumulator_t<T>*, \
-                                             const T*, T*, T*, T*, void*, Stream);             \
+#define CROCUTA_INSTANTIATE(T)                                                                     \
+  template void layer_norm_forward<Cuda, T>(std::int64_t, std::int64_t, double, const T*,          \
+                                            const T*, const T*, T*, RowMoments<accumulator_t<T>>*, \
+                                            Stream);                                               \
+  template void layer_norm_backward<Cuda, T>(std::int64_t, std::int64_t, const T*, const T*,       \
+                                             const RowMoments<accumulator_t<T>>*, const T*, T*,    \
+                                             T*, T*, void*, Stream);                               \
   template std::size_t layer_norm_backward_workspace_bytes<Cuda, T>(std::int64_t, std::int64_t);
 CROCUTA_INSTANTIATE(float)
 CROCUTA_INSTANTIATE(double)

@@ -18,7 +18,7 @@ struct LogSumExp {
 template <class A, class Plan, class Operand>
 __device__ LogSumExp<A> log_sum_exp(const Row<Plan>& row, const Operand& x) {
   if constexpr (Plan::kHeld > 0) {
-    const A max = row.template max<A>(x);
+    const A max = row.template max<A>([](auto value) { return static_cast<A>(value); }, x);
     const auto sum =
         row.template sum<A>([=](auto value) { return math::exp(static_cast<A>(value) - max); }, x);
     return {max, static_cast<A>(sum)};

@@ -154,14 +154,14 @@ class Row {
     return Team::reduce(total, total_t<A>(0), Plus{});
   }
 
-  // The largest x[i], NaN left out; -infinity if there is none.
-  template <class A, class Operand>
-  __device__ A max(const Operand& operand) const {
+  // The largest f(x[i]), NaN left out; -infinity if there is none.
+  template <class A, class F, class Operand>
+  __device__ A max(F f, const Operand& operand) const {
     A largest = -static_cast<A>(HUGE_VAL);
     for_each_group([&](int k, std::int64_t i) {
       const auto group = operand.get(k, i);
 #pragma unroll
-      for (int j = 0; j < kWidth; ++j) largest = Larger{}(largest, static_cast<A>(group[j]));
+      for (int j = 0; j < kWidth; ++j) largest = Larger{}(largest, f(group[j]));
     });
     return Team::reduce(largest, -static_cast<A>(HUGE_VAL), Larger{});
   }

@@ -56,6 +56,41 @@ TEST_CASE("16-bit logits give a float32 loss") {
   }
 }
 
+TEST_CASE("the gradient of cross_entropy does not depend on where logits lie") {
+  for (const Device device : test_devices()) {
+    for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+      for (const double far : {0.0, 65536.0, 1e8, -1e8, 1e30, -1e30, 3e38}) {
+        INFO(far << " in " << dtype << " on " << device);
+        const Tensor logits = full({1, 4}, far, {dtype, device});
+        logits.set_requires_grad();
+        cross_entropy(logits, from_vector<std::int64_t>({2}, {1}, device)).backward();
+        for (std::size_t i = 0; i < 4; ++i) {
+          CHECK(std::fabs(logits.grad().to_vector<double>()[i] - (i == 2 ? -0.75 : 0.25)) < 1e-6);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("logits without a largest number give a loss that is NaN, at any length") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const Device device : test_devices()) {
+    for (const std::int64_t n : {2, 7, 16, 33, 600, 9000}) {
+      INFO("n " << n << " on " << device);
+      for (const double odd : {-infinity, infinity, double{NAN}}) {
+        std::vector<double> row(static_cast<std::size_t>(n), -infinity);
+        row[1] = odd;
+        const Tensor logits = from_vector(row, {1, n}).to(DType::float32).to(device);
+        logits.set_requires_grad();
+        const Tensor loss = cross_entropy(logits, from_vector<std::int64_t>({0}, {1}, device));
+        CHECK(std::isnan(loss.item()));
+        loss.backward();
+        CHECK(std::isnan(logits.grad().to_vector()[0]));
+      }
+    }
+  }
+}
+
 TEST_CASE("cross_entropy neither overflows nor loses certain answers") {
   const double infinity = std::numeric_limits<double>::infinity();
   CHECK(loss_of({1e4, -1e4}, 0) == 0);

@@ -22,7 +22,12 @@ FAULTS = [
     Fault("rows: a team without a row takes part", K + "row.h",
           "f(row, row < rows);", "f(row, true);", "test_cuda_rows"),
     Fault("layer_norm: the team's missing rows write their mean", K + "layer_norm.cu",
-          "if (here && threadIdx.x == 0) {", "if (threadIdx.x == 0) {", "test_cuda_rows"),
+          "if (here && threadIdx.x == 0) moments", "if (threadIdx.x == 0) moments",
+          "test_cuda_rows"),
+    Fault("layer_norm: rows that are not scaled leave a warp's reductions", K + "layer_norm.cu",
+          "if (__any_sync(0xffffffffu, wrong)) {", "if (wrong) {", "test_cuda_rows"),
+    Fault("layer_norm: no row is scaled", K + "layer_norm.cu",
+          "wrong ? scale_for(largest, eps) : scale", "scale", "test_cuda_rows"),
     Fault("cross_entropy: returns before the reductions", K + "cross_entropy.cu",
           "    const std::int64_t target = here ? targets[index] : ignored;\n",
           "    if (!here) return;\n"
