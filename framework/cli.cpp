@@ -3,11 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <functional>
-#include <iostream>
 #include <span>
 
 #include "framework/did_you_mean.h"
 #include "framework/error.h"
+#include "framework/json.h"
+#include "framework/output.h"
 
 namespace crocuta {
 
@@ -50,6 +51,18 @@ struct CommandLine::Impl {
     }
   }
 
+  // An option whose value reaches `value` through `read(text)`, once all is parsed.
+  template <class T, class Read>
+  void convert(const std::string& name, T& value, const std::string& type, const std::string& help,
+               Read read) {
+    // As text, since CLI11 takes octal and fractions, and wraps numbers around.
+    const auto text = std::make_shared<std::string>();
+    CLI::Option* option = app.add_option(name, *text, help)->type_name(type);
+    conversions.push_back([=, &value] {
+      if (option->count() > 0) value = read(*text);
+    });
+  }
+
   CLI::App app;
   std::vector<std::function<void()>> conversions;
 };
@@ -71,12 +84,15 @@ void CommandLine::option(const std::string& name, std::string& value, const std:
 
 void CommandLine::option(const std::string& name, std::int64_t& value, const std::string& type,
                          const std::string& help, std::int64_t low, std::int64_t high) {
-  // As text, since CLI11 takes octal and fractions, and wraps numbers around.
-  const auto text = std::make_shared<std::string>();
-  CLI::Option* option = impl_->app.add_option(name, *text, help)->type_name(type);
-  impl_->conversions.push_back([=, &value] {
-    if (option->count() > 0) value = parse_whole_number(name, *text, low, high);
+  impl_->convert(name, value, type, help, [=](const std::string& text) {
+    return parse_whole_number(name, text, low, high);
   });
+}
+
+void CommandLine::option(const std::string& name, double& value, const std::string& type,
+                         const std::string& help, RealRange range) {
+  impl_->convert(name, value, type, help,
+                 [=](const std::string& text) { return parse_number(name, text, range); });
 }
 
 void CommandLine::option(const std::string& name, std::vector<std::string>& values,
@@ -114,12 +130,18 @@ bool CommandLine::parse(int argc, const char* const* argv) {
   if (argc > 1) impl_->reject_missing_values({argv + 1, static_cast<std::size_t>(argc - 1)});
   try {
     app.parse(argc, argv);
-  } catch (const CLI::Success& asked) {
-    app.exit(asked);
+  } catch (const CLI::CallForVersion& version) {
+    print(std::string(version.what()) + "\n");
+    return false;
+  } catch (const CLI::Success&) {
+    print(wrapped(app.help(), output_columns()));
     return false;
   } catch (const CLI::ParseError& error) {
     if (!app.remaining().empty()) impl_->reject_stray();
-    throw ArgumentError(printable(error.what(), 1000) + "; see --help");
+    std::string what = error.what();
+    const std::size_t twice = what.find(": At Most 1 required but received ");
+    if (twice != what.npos) what.replace(twice, what.npos, ": expected once, got it again");
+    throw ArgumentError(printable(what, 1000) + "; see --help");
   }
   if (!app.remaining().empty()) impl_->reject_stray();
   for (const auto& convert : impl_->conversions) convert();
@@ -133,13 +155,35 @@ bool CommandLine::given(const std::string& name) const {
 std::int64_t parse_whole_number(std::string_view name, std::string_view text, std::int64_t low,
                                 std::int64_t high) {
   std::int64_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc{} || stop != end || value < low || value > high) {
+  const std::string digits = json::decimal(text);
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, value);
+  if (digits.empty() || error != std::errc{} || stop != end || value < low || value > high) {
     throw ArgumentError(str(name, ": expected a whole number from ", low, " to ", high, ", got '",
                             printable(text), "'"));
   }
   return value;
+}
+
+double parse_number(std::string_view name, std::string_view text, RealRange range) {
+  double value = 0;
+  const std::string digits = json::decimal(text);
+  const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (digits.empty() || result.ec != std::errc{} || !range.holds(value)) {
+    throw ArgumentError(
+        str(name, ": expected ", range.description(), ", got '", printable(text), "'"));
+  }
+  return value;
+}
+
+Config config_argument(const std::string& value) {
+  const std::size_t first = value.find_first_not_of(" \t\r\n");
+  const bool is_json = first != value.npos && value[first] == '{';
+  try {
+    return is_json ? Config::parse(value, "--config") : Config::load(value);
+  } catch (const Error& error) {  // a file that is absent or damaged: the call is wrong
+    throw ArgumentError(error.what());
+  }
 }
 
 }  // namespace crocuta

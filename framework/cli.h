@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "framework/config.h"
+
 namespace crocuta {
 
 class CommandLine {
@@ -31,6 +33,9 @@ class CommandLine {
   // The same for a whole number from `low` to `high`.
   void option(const std::string& name, std::int64_t& value, const std::string& type,
               const std::string& help, std::int64_t low, std::int64_t high);
+  // The same for any number in `range`.
+  void option(const std::string& name, double& value, const std::string& type,
+              const std::string& help, RealRange range);
   // One that may be given several times, with one value each.
   void option(const std::string& name, std::vector<std::string>& values, const std::string& type,
               const std::string& help);
@@ -45,9 +50,10 @@ class CommandLine {
   // If one of the two is given, the other has to be.
   void only_together(const std::string& a, const std::string& b);
 
-  // Sets the values; false if --help or --version has been printed instead. Throws ArgumentError
-  // for an unknown option, suggesting the nearest, a stray word, a missing option or value, an
-  // option given twice, and a number that is none or out of range.
+  // Sets the values; false if --help or --version has been printed instead, lines broken where the
+  // terminal ends. Throws OutputError (output.h) if it could not be, and ArgumentError for an
+  // unknown option, suggesting the nearest, a stray word, a missing option or value, an option
+  // given twice, and a number that is none or out of range.
   bool parse(int argc, const char* const* argv);
   // Whether parse() saw the option.
   bool given(const std::string& name) const;
@@ -57,9 +63,14 @@ class CommandLine {
   std::unique_ptr<Impl> impl_;
 };
 
-// `text` as a whole decimal number from `low` to `high`. Throws ArgumentError, beginning with
-// `name`, for anything else.
+// The configuration that `value` of an option is: JSON itself if it begins with '{', white space
+// apart, else the path of a file. Throws ArgumentError if it is not to be had.
+Config config_argument(const std::string& value);
+
+// `text` as a whole decimal number from `low` to `high`, as a number in `range`. Throw
+// ArgumentError, beginning with `name`, for anything else.
 std::int64_t parse_whole_number(std::string_view name, std::string_view text, std::int64_t low,
                                 std::int64_t high);
+double parse_number(std::string_view name, std::string_view text, RealRange range);
 
 }  // namespace crocuta

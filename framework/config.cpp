@@ -47,26 +47,48 @@ std::string describe(IntRange range) {
   return "an integer";
 }
 
-std::string describe(RealRange range) {
-  const RealRange all;
-  std::string text;
-  const auto add = [&](double bound, double none, const char* words) {
-    if (bound != none) text += (text.empty() ? " " : " and ") + (words + json::number(bound));
-  };
-  add(range.above, all.above, "above ");
-  add(range.min, all.min, "of at least ");
-  add(range.below, all.below, "below ");
-  add(range.max, all.max, "of at most ");
-  return "a number" + text;
-}
-
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "'" : ", '") + word + "'";
   return text;
 }
 
+// What a value on the command line means: JSON, a number that JSON would write differently, or else
+// a string.
+ConfigValue bare_value(std::string_view text, const std::string& where, int max_depth) {
+  for (const std::string& json : {std::string(text), json::decimal(text)}) {
+    try {
+      return parse_config_value(json, where, max_depth);
+    } catch (const FormatError&) {
+      // Then it is something else.
+    }
+  }
+  if (!is_utf8(text)) throw FormatError(str(where, ": expected a value in UTF-8"));
+  ConfigValue value;
+  value.kind = Kind::string;
+  value.text = text;
+  return value;
+}
+
 }  // namespace
+
+bool RealRange::holds(double number) const {
+  return number >= min && number <= max && (number > above || above == RealRange().above) &&
+         (number < below || below == RealRange().below);
+}
+
+std::string RealRange::description() const {
+  const RealRange all;
+  std::string text;
+  const auto add = [&](double bound, double none, const char* words) {
+    if (bound != none) text += (text.empty() ? " " : " and ") + (words + json::number(bound));
+  };
+  add(above, all.above, "above ");
+  add(min, all.min, "of at least ");
+  add(below, all.below, "below ");
+  add(max, all.max, "of at most ");
+  return "a number" + text;
+}
 
 Config::Config() : Config(nullptr, "configuration", "") {}
 
@@ -98,8 +120,7 @@ Config Config::load(const std::string& path) {
 
 const ConfigValue* Config::find(std::string_view key) const {
   asked_.emplace(key);
-  const ConfigValue* value = root_->find(key);
-  return value && value->kind != Kind::null ? value : nullptr;
+  return root_->find(key);
 }
 
 const ConfigValue& Config::require(std::string_view key) const {
@@ -146,15 +167,12 @@ std::int64_t Config::to_int(std::string_view key, const ConfigValue& value, IntR
 }
 
 double Config::to_real(std::string_view key, const ConfigValue& value, RealRange range) const {
-  if (value.kind != Kind::number) reject(key, value, describe(range));
+  if (value.kind != Kind::number) reject(key, value, range.description());
   double number = 0;
   const char* end = value.text.data() + value.text.size();
   const auto result = std::from_chars(value.text.data(), end, number);
   if (result.ec != std::errc()) reject(key, value, "a number within the range of a double");
-  const bool inside = number >= range.min && number <= range.max &&
-                      (number > range.above || range.above == RealRange().above) &&
-                      (number < range.below || range.below == RealRange().below);
-  if (!inside) reject(key, value, describe(range));
+  if (!range.holds(number)) reject(key, value, range.description());
   return number;
 }
 
@@ -177,7 +195,8 @@ std::int64_t Config::get_int(std::string_view key, std::int64_t fallback, IntRan
 }
 std::optional<std::int64_t> Config::get_optional_int(std::string_view key, IntRange range) const {
   const ConfigValue* value = find(key);
-  return value ? std::optional(to_int(key, *value, range)) : std::nullopt;
+  if (value == nullptr || value->kind == Kind::null) return std::nullopt;
+  return to_int(key, *value, range);
 }
 double Config::get_real(std::string_view key, RealRange range) const {
   return to_real(key, require(key), range);
@@ -254,8 +273,9 @@ void Config::allow_only(const std::vector<std::string>& known) const {
   }
 }
 
-void Config::set(std::string_view dotted_key, std::string_view text) {
-  const std::string where = "--set " + printable(str(dotted_key, "=", text), 100);
+void Config::set(std::string_view dotted_key, std::string_view text, std::string_view named) {
+  const std::string where =
+      named.empty() ? "--set " + printable(str(dotted_key, "=", text), 100) : std::string(named);
   auto root = std::make_shared<ConfigValue>(*root_);
   ConfigValue* at = root.get();
   int depth = 0;
@@ -274,14 +294,7 @@ void Config::set(std::string_view dotted_key, std::string_view text) {
     at = &at->member(key);
     begin = end + 1;
   }
-  try {
-    *at = parse_config_value(text, where, kMaxDepth - depth);
-  } catch (const FormatError&) {
-    if (!is_utf8(text)) throw FormatError(str(where, ": expected a value in UTF-8"));
-    *at = {};
-    at->kind = Kind::string;
-    at->text = text;
-  }
+  *at = bare_value(text, where, kMaxDepth - depth);
   at->where = where;
   root_ = std::move(root);
 }

@@ -5,7 +5,7 @@
 //   const double lr = config.get_real("learning_rate", 1e-3, {.max = 10, .above = 0});
 //   config.finish();  // an error if the file holds a key that nobody asked for
 //
-// A key whose value is null counts as absent. Getters throw ArgumentError such as
+// null is a value for get_optional_int alone. Getters throw ArgumentError such as
 // "dna.json: line 3: 'model.d_model': expected an integer of at least 1, got -5".
 #pragma once
 
@@ -32,6 +32,10 @@ struct RealRange {
   double max = std::numeric_limits<double>::infinity();
   double above = -std::numeric_limits<double>::infinity();
   double below = std::numeric_limits<double>::infinity();
+
+  bool holds(double number) const;
+  // "a number above 0 and of at most 10"
+  std::string description() const;
 };
 
 class Config {
@@ -47,7 +51,7 @@ class Config {
   // Reads a regular file. Throws IoError if it cannot be read, and what parse() throws.
   static Config load(const std::string& path);
 
-  // True if the key is there and not null.
+  // True if the key is there.
   bool has(std::string_view key) const;
   // All keys of this object, sorted.
   std::vector<std::string> keys() const;
@@ -55,6 +59,7 @@ class Config {
   // Without a fallback the key is required. Integers must be written without fraction or exponent.
   std::int64_t get_int(std::string_view key, IntRange range = {}) const;
   std::int64_t get_int(std::string_view key, std::int64_t fallback, IntRange range = {}) const;
+  // Nothing for a key that is absent or null.
   std::optional<std::int64_t> get_optional_int(std::string_view key, IntRange range = {}) const;
   double get_real(std::string_view key, RealRange range = {}) const;
   double get_real(std::string_view key, double fallback, RealRange range = {}) const;
@@ -84,8 +89,11 @@ class Config {
   [[noreturn]] void reject(std::string_view key, std::string_view expected) const;
 
   // Sets the value under a dotted path, making objects on the way. `text` is read as JSON if it is
-  // that, else as a string. Throws ArgumentError if the path leads through something else.
-  void set(std::string_view dotted_key, std::string_view text);
+  // that, as a number if it is one (.5, +1), else as a string. Throws ArgumentError if the path
+  // leads through something else. `where` is what errors about this value begin with, "--set
+  // key=text" if it is empty.
+  void set(std::string_view dotted_key, std::string_view text, std::string_view where);
+  void set(std::string_view dotted_key, std::string_view text) { set(dotted_key, text, ""); }
   // The same from "key=value", as given to --set.
   void set(std::string_view assignment);
   // Takes over every value of `other`; objects are merged key by key.

@@ -172,6 +172,38 @@ void parse(std::string_view text, const std::string& source, int max_depth, Hand
   nlohmann::json::sax_parse(first, last, &events);
 }
 
+std::string decimal(std::string_view text) {
+  const auto take_digits = [&] {
+    const std::size_t n = std::min(text.find_first_not_of("0123456789"), text.size());
+    const std::string digits(text.substr(0, n));
+    text.remove_prefix(n);
+    return digits;
+  };
+  const auto take_sign = [&]() -> std::string {
+    if (text.empty() || (text[0] != '+' && text[0] != '-')) return "";
+    const bool minus = text[0] == '-';
+    text.remove_prefix(1);
+    return minus ? "-" : "";
+  };
+  std::string out = take_sign(), whole = take_digits(), fraction;
+  const bool point = text.starts_with('.');
+  if (point) {
+    text.remove_prefix(1);
+    fraction = take_digits();
+  }
+  if (whole.empty() && fraction.empty()) return "";
+  whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
+  out += whole.empty() ? "0" : whole;
+  if (point) out.append(".").append(fraction.empty() ? "0" : fraction);
+  if (!text.empty() && (text[0] == 'e' || text[0] == 'E')) {
+    text.remove_prefix(1);
+    const std::string sign = take_sign(), digits = take_digits();
+    if (digits.empty()) return "";
+    out.append("e").append(sign).append(digits);
+  }
+  return text.empty() ? out : "";
+}
+
 std::string quote(std::string_view text) {
   if (!is_utf8(text)) {
     fail<ArgumentError>("json", "text", "UTF-8", str("'", printable(text), "'"));

@@ -36,6 +36,9 @@ class Handler {
 // anything after the document. The decimal separator is a point in every locale.
 void parse(std::string_view text, const std::string& source, int max_depth, Handler& handler);
 
+// `text`, a decimal number as people write them (.5, 1., +1e-3, 007), as JSON writes it (0.5, 1.0,
+// 1e-3, 7); "" if it is none.
+std::string decimal(std::string_view text);
 // `text` as a JSON string with its quotes. Throws ArgumentError if it is not UTF-8.
 std::string quote(std::string_view text);
 // The shortest text that reads back as the same double; "null" for NaN and infinities.

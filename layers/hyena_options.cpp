@@ -27,7 +27,7 @@ HyenaOptions hyena_operator_options(const Config& config) {
 
 HyenaOptions hyena_block_options(const Config& config) {
   HyenaOptions options = hyena_operator_options(config);
-  options.d_inner = config.get_int("d_inner", 4 * options.d_model, kLayerSize);
+  options.d_inner = config.get_optional_int("d_inner", kLayerSize).value_or(0);
   options.dropout = config.get_real("dropout", options.dropout, {.min = 0, .below = 1});
   return options;
 }

@@ -28,7 +28,7 @@ struct HyenaOptions {
 
 // Reads d_model, l_max, filter_order, emb_dim, w, n_layers, dtype and device.
 HyenaOptions hyena_operator_options(const Config& config);
-// Reads these, d_inner and dropout.
+// Reads these, d_inner (null: 4 * d_model) and dropout.
 HyenaOptions hyena_block_options(const Config& config);
 
 // Throws ArgumentError, DTypeError or DeviceError for options out of range, in the name of `layer`.

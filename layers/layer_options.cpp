@@ -21,7 +21,8 @@ DType read_dtype(const Config& config) {
 TensorOptions tensor_options(const Config& config) {
   TensorOptions options;
   options.dtype = read_dtype(config);
-  options.device = parse_device(config.get_string("device", name(default_device())));
+  options.device =
+      parse_device(config.get_string("device", name(default_device())), "configuration");
   return options;
 }
 

@@ -13,7 +13,7 @@ MLP::Options read(const Config& config) {
   MLP::Options options{.d_model = config.get_int("d_model", kLayerSize),
                        .dtype = tensors.dtype,
                        .device = tensors.device};
-  options.d_inner = config.get_int("d_inner", 4 * options.d_model, kLayerSize);
+  options.d_inner = config.get_optional_int("d_inner", kLayerSize).value_or(0);
   config.finish();
   return options;
 }

@@ -18,7 +18,7 @@ class MLP : public Layer {
   };
   // Throws ArgumentError, DTypeError or DeviceError for options out of range.
   explicit MLP(const Options& options);
-  // Keys: d_model, d_inner (4 * d_model), dtype, device.
+  // Keys: d_model, d_inner (4 * d_model, also for null), dtype, device.
   explicit MLP(const Config& config);
 
   // Throws ShapeError, DTypeError or DeviceError unless x fits.

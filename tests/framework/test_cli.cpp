@@ -1,7 +1,10 @@
 #include "framework/cli.h"
 
-#include <iostream>
-#include <sstream>
+#include <unistd.h>
+
+#include <cstdio>
+#include <functional>
+#include <memory>
 
 #include "framework/error.h"
 #include "tests/check_op.h"
@@ -35,6 +38,22 @@ std::string error_of(std::vector<const char*> args) {
   return message_of<ArgumentError>([&] { Program program(args); });
 }
 
+// What `f` writes to standard output.
+std::string printed(const std::function<void()>& f) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), &std::fclose);
+  REQUIRE(file);
+  std::fflush(stdout);
+  const int before = ::dup(STDOUT_FILENO);
+  ::dup2(::fileno(file.get()), STDOUT_FILENO);
+  f();
+  ::dup2(before, STDOUT_FILENO);
+  ::close(before);
+  std::rewind(file.get());
+  std::string text;
+  for (int c; (c = std::fgetc(file.get())) != EOF;) text += static_cast<char>(c);
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("options reach their variables, in both spellings") {
@@ -61,16 +80,17 @@ TEST_CASE("values may begin with a dash") {
 }
 
 TEST_CASE("help and version are printed instead of running") {
-  std::ostringstream out;
-  std::streambuf* terminal = std::cout.rdbuf(out.rdbuf());
-  const bool help = Program({"--help"}).ran, version = Program({"--version"}).ran;
-  std::cout.rdbuf(terminal);
+  bool help = true, version = true;
+  const std::string out = printed([&] {
+    help = Program({"--help"}).ran;
+    version = Program({"--version"}).ran;
+  });
   CHECK(!help);
   CHECK(!version);
-  CHECK(out.str().find("A program.") != std::string::npos);
-  CHECK(out.str().find("--steps N") != std::string::npos);
-  CHECK(out.str().find("The end.") != std::string::npos);
-  CHECK(out.str().find("prog (Crocuta) ") != std::string::npos);
+  CHECK_THAT(out, ContainsSubstring("A program."));
+  CHECK_THAT(out, ContainsSubstring("--steps N"));
+  CHECK_THAT(out, ContainsSubstring("The end."));
+  CHECK_THAT(out, ContainsSubstring("prog (Crocuta) "));
 }
 
 TEST_CASE("an unknown option is named with the nearest known one") {
@@ -84,7 +104,7 @@ TEST_CASE("an unknown option is named with the nearest known one") {
 
 TEST_CASE("missing and repeated options and values are errors") {
   CHECK(error_of({}) == "--in is required; see --help");
-  CHECK(error_of({"--in", "a", "--in", "b"}).find("--in") == 0);
+  CHECK(error_of({"--in", "a", "--in", "b"}) == "--in: expected once, got it again; see --help");
   CHECK_THAT(error_of({"--in", "a", "--verbose=maybe"}), ContainsSubstring("verbose was given"));
 }
 
@@ -112,6 +132,40 @@ TEST_CASE("numbers are whole, decimal and in range") {
           std::string("--steps: expected a whole number from 1 to 1000, got '") + text + "'");
   }
   CHECK(Program({"--in", "a", "--steps", "010"}).steps == 10);
+  CHECK(Program({"--in", "a", "--steps", "+10"}).steps == 10);
+}
+
+TEST_CASE("numbers with fractions may be written in every way, and are in range") {
+  const RealRange range{.max = 2, .above = 0};
+  for (const auto& [text, value] : {std::pair<const char*, double>{".7", 0.7},
+                                    {"1.", 1},
+                                    {"+0.001", 0.001},
+                                    {"2", 2},
+                                    {"1e-3", 0.001},
+                                    {"+1.E-3", 0.001}}) {
+    CAPTURE(text);
+    double read = 0;
+    CommandLine cli("prog", "");
+    cli.option("--x", read, "X", "", range);
+    const std::vector<const char*> args = {"prog", "--x", text};
+    REQUIRE(cli.parse(3, args.data()));
+    CHECK(read == value);
+  }
+  for (const char* text : {"", ".", "0", "-1", "2.1", "1,5", "0x1", "1 ", "nan", "inf", "1e999"}) {
+    CAPTURE(text);
+    CHECK(message_of<ArgumentError>([&] { parse_number("--x", text, range); }) ==
+          std::string("--x: expected a number above 0 and of at most 2, got '") + text + "'");
+  }
+}
+
+TEST_CASE("a configuration is a file or JSON, which white space may precede") {
+  CHECK(config_argument("{\"a\": 1}").get_int("a") == 1);
+  CHECK(config_argument("\n \t{\"a\": 1}").get_int("a") == 1);
+  CHECK(message_of<ArgumentError>([] { config_argument("\n{"); }).starts_with("--config: line 2"));
+  CHECK(message_of<ArgumentError>([] { config_argument("/none"); }) ==
+        "/none: cannot open: No such file or directory");
+  CHECK_THAT(message_of<ArgumentError>([] { config_argument(" "); }),
+             ContainsSubstring("No such file"));
 }
 
 TEST_CASE("two options can be bound together") {
