@@ -8,7 +8,6 @@
 #include "framework/ops.h"
 #include "framework/random.h"
 #include "framework/registry.h"
-#include "framework/strided.h"
 #include "layers/layer.h"
 
 namespace crocuta {
@@ -51,14 +50,13 @@ struct Result {
 
 Tensor shard(const char* name, const Tensor& x, int dim, const ProcessGroup& group) {
   if (group.size() == 1) return x;
-  const int d = normalize_dim(name, dim, x.dim());
-  if (x.size(d) % group.size() != 0) {
+  if (dim >= x.dim() || x.size(dim) % group.size() != 0) {
     fail<ShapeError>(name, "size",
                      str("a multiple of the ", group.size(), " ranks along --shard-dim"),
                      to_string(x.shape()));
   }
-  const std::int64_t part = x.size(d) / group.size();
-  return narrow(x, d, group.rank() * part, part).contiguous();
+  const std::int64_t part = x.size(dim) / group.size();
+  return narrow(x, dim, group.rank() * part, part).contiguous();
 }
 
 std::unique_ptr<Layer> build(const LayerRun& run, const StateDict& params) {
@@ -112,14 +110,27 @@ Result run_rank(const LayerRun& run, const Request& request, const ProcessGroup&
   return result;
 }
 
+// --shard-dim as a dimension of the input, from 0: the output may have others after it.
+int shard_dim_of(const Tensor& input, const LayerRun& run) {
+  if (run.ranks == 1) return 0;
+  const int dims = input.dim(), dim = run.shard_dim < 0 ? run.shard_dim + dims : run.shard_dim;
+  if (dim >= 0 && dim < dims) return dim;
+  throw RanksError(str("--shard-dim: expected ",
+                       dims == 0 ? std::string("an input with dimensions to share")
+                                 : str("a dimension of input.0, from ", -dims, " to ", dims - 1),
+                       ", got ", run.shard_dim));
+}
+
 Tensor join(const std::vector<Tensor>& shards, int dim) {
   return (shards.size() == 1 ? shards[0] : cat(shards, dim)).to(Device::cpu()).contiguous();
 }
 
 }  // namespace
 
-StateDict run_layer(const LayerRun& run, const RankThreadOptions& options) {
-  const Request request = read_request(run.in);
+StateDict run_layer(const LayerRun& asked, const RankThreadOptions& options) {
+  const Request request = read_request(asked.in);
+  LayerRun run = asked;
+  run.shard_dim = shard_dim_of(request.input, run);
   std::vector<Result> results(static_cast<std::size_t>(run.ranks));
   if (run.ranks == 1) {
     results[0] = run_rank(run, request, ProcessGroup());
@@ -136,7 +147,7 @@ StateDict run_layer(const LayerRun& run, const RankThreadOptions& options) {
       LayerRun alone = run;
       alone.ranks = 1;
       run_layer(alone);
-      throw RankCountError(error.what());
+      throw RanksError(error.what());
     }
   }
 

@@ -14,18 +14,18 @@ struct LayerRun {
   StateDict in;
   std::uint64_t seed = 0;  // of the layer's own initialisation
   int ranks = 1;
-  int shard_dim = 0;
+  int shard_dim = 0;  // of the input; negative ones count from its end
 };
 
-// A number of ranks that the layer cannot work on.
-struct RankCountError : ArgumentError {
+// Ranks that the layer cannot work on, or that cannot share the input as they are told to.
+struct RanksError : ArgumentError {
   using ArgumentError::ArgumentError;
 };
 
 // The tensors of OUT, on the CPU: the same for every number of ranks, up to rounding. Throws
 // - ArgumentError for an unknown layer and a configuration it does not take,
 // - DTypeError for parameters of another dtype than the layer's,
-// - RankCountError if one rank can do it but `ranks` cannot,
+// - RanksError if one rank can do it but `ranks` cannot, or if the input has no such dimension,
 // - FormatError for names in `in` other than those above, and parameters that are not the layer's,
 // - ShapeError for tensors that `ranks` ranks cannot split evenly,
 // as well as what the layer throws.

@@ -4,9 +4,10 @@
 #include <iostream>
 #include <new>
 
+#include "framework/cli.h"
 #include "framework/error.h"
 #include "framework/json.h"
-#include "framework/log.h"
+#include "framework/program.h"
 #include "framework/registry.h"
 #include "framework/safetensors.h"
 #include "tools/layer_run.h"
@@ -23,8 +24,7 @@ int report(int status, const std::string& message) {
 }
 
 Config read_config(const RunLayerOptions& options) {
-  Config config = options.config.starts_with("{") ? Config::parse(options.config, "--config")
-                                                  : Config::load(options.config);
+  Config config = config_argument(options.config);
   if (!options.device.empty()) config.set("device", json::quote(options.device));
   return config;
 }
@@ -36,11 +36,7 @@ LayerRun prepare(const RunLayerOptions& options) {
                .seed = static_cast<std::uint64_t>(options.seed),
                .ranks = static_cast<int>(options.ranks),
                .shard_dim = static_cast<int>(options.shard_dim)};
-  try {
-    run.config = read_config(options);
-  } catch (const Error& error) {  // a file that is absent or damaged is a usage error here
-    throw ArgumentError(error.what());
-  }
+  run.config = read_config(options);
   make_layer(run.layer, run.config);  // before IN, which may be large, is read
   return run;
 }
@@ -57,14 +53,14 @@ void execute(LayerRun& run, const RunLayerOptions& options) {
 }
 
 int run_program(int argc, char** argv) {
-  set_log_name("run_layer");
+  begin_program("run_layer", argv[0]);
   try {
     const auto options = parse_run_layer_options(argc, argv);
     if (!options) return 0;
     LayerRun run = prepare(*options);
     try {
       execute(run, *options);
-    } catch (const RankCountError& error) {
+    } catch (const RanksError& error) {
       return report(kUsageError, error.what());
     } catch (const ArgumentError& error) {  // of the values in IN
       return report(kRunTimeError, error.what());

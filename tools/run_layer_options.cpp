@@ -13,17 +13,19 @@ std::string description() {
   std::string layers;
   for (const std::string& name : layer_names()) layers += "  " + name + "\n";
   return "Runs one layer on tensors from a file, to compare it with another framework.\n\n"
-         "IN and OUT are safetensors files. IN holds input.0, input.1, ... in call order; all of\n"
-         "the layer's parameters as param.<name>, or none, and the layer initialises its own; and\n"
-         "grad_output, if gradients are wanted. OUT gets output and param.<name>, and with\n"
-         "grad_output also grad.input.<i> and grad.param.<name>.\n\n"
+         "IN and OUT are safetensors files. IN holds input.0, input.1, ... in call order;\n"
+         "all of the layer's parameters as param.<name>, or none, and the layer\n"
+         "initialises its own; and grad_output, if gradients are wanted. OUT gets output\n"
+         "and param.<name>, and with grad_output also grad.input.<i> and\n"
+         "grad.param.<name>.\n\n"
          "Layers:\n" +
          layers;
 }
 
 constexpr const char* kFooter =
     "\nExample:\n"
-    "  run_layer --layer Linear --config '{\"in_features\": 3, \"out_features\": 2}' \\\n"
+    "  run_layer --layer Linear \\\n"
+    "            --config '{\"in_features\": 3, \"out_features\": 2}' \\\n"
     "            --in in.safetensors --out out.safetensors\n\n"
     "Exit status: 0 done; 1 files, their contents, shapes, memory, device;\n"
     "2 command line, layer name, configuration, dtype, number of ranks.";

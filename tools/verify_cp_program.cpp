@@ -6,18 +6,21 @@
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include "distributed/init.h"
 #include "distributed/threads.h"
 #include "framework/cli.h"
 #include "framework/error.h"
 #include "framework/json.h"
-#include "framework/log.h"
 #include "framework/ops.h"
+#include "framework/output.h"
+#include "framework/program.h"
 #include "framework/random.h"
 #include "framework/registry.h"
 #include "framework/safetensors.h"
 #include "framework/strided.h"
+#include "layers/layer_options.h"
 #include "tools/cp_comparison.h"
 
 namespace crocuta {
@@ -26,20 +29,21 @@ namespace {
 constexpr int kDiffers = 1, kUsageError = 2;
 
 constexpr const char* kDescription =
-    "Runs a layer on one rank and on P ranks that share the same input, and compares what comes "
-    "out\n"
-    "of every layer inside it, the gradients that come back, and the parameters' gradients. Names\n"
-    "the first layer that differs. Without --layer, a small Hyena language model.";
+    "Runs a layer on one rank and on P ranks that share the same input, and compares\n"
+    "what comes out of every layer inside it, the gradients that come back, and the\n"
+    "parameters' gradients. Names the first layer that differs. Without --layer, a\n"
+    "small Hyena language model.";
 
 constexpr const char* kFooter =
     "\nExamples:\n"
     "  verify_cp --cp 4\n"
     "  verify_cp --cp 2 --layer MLP --config '{\"d_model\": 8}' --shape 2,16,8\n"
-    "  verify_cp --cp 3 --layer DistributedDepthwiseConv1d --shape 2,12,50 --shard-dim 1 \\\n"
+    "  verify_cp --cp 3 --layer DistributedDepthwiseConv1d --shape 2,12,50 \\\n"
+    "            --shard-dim 1 \\\n"
     "            --config '{\"hidden_dim\": 12, \"kernel_size\": 5, \"num_groups\": 4}'\n"
     "  mpirun -n 4 verify_cp                   ranks that are processes\n\n"
-    "Each figure is the largest difference of any element, divided by the largest element. Ranks\n"
-    "are threads unless a launcher has started several processes.\n\n"
+    "Each figure is the largest difference of any element, divided by the largest\n"
+    "element. Ranks are threads unless a launcher has started several processes.\n\n"
     "Exit status: 0 all agrees; 1 something differs or fails; 2 command line, layer,\n"
     "configuration, input.";
 
@@ -52,8 +56,8 @@ struct Call {
 
 std::vector<std::int64_t> parse_shape(const std::string& text) {
   Config config;
-  config.set("--shape", "[" + text + "]");
-  return config.get_ints("--shape", {}, {.min = 0, .max = 1 << 30});
+  config.set("shape", "[" + text + "]", "--shape");
+  return config.get_ints("shape", {}, {.min = 0, .max = 1 << 30});
 }
 
 // What rounding may come to, in sums taken in another order through many layers.
@@ -72,7 +76,7 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
   Call call;
   CpSubject& s = call.subject;
   std::string config = R"({"vocab_size": 16, "d_model": 24, "l_max": 48, "n_layers": 2})";
-  std::string shape = "2,48", in, device, tolerance;
+  std::string shape = "2,48", in, device;
   std::int64_t shard_dim = 1, seed = 0, ids = 16;
   s.layer = "HyenaLM";
   CommandLine cli("verify_cp", kDescription, kFooter);
@@ -86,8 +90,9 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
              "safetensors file with input.0 and, as param.<name>, all parameters or none");
   cli.option("--shard-dim", shard_dim, "D", "Dimension along which ranks share the input (1)", -8,
              7);
-  cli.option("--tolerance", tolerance, "X",
-             "Largest difference that counts as rounding (float64 1e-11, float32 1e-4, else 0.1)");
+  cli.option("--tolerance", call.tolerance, "X",
+             "Largest difference that counts as rounding (float64 1e-11, float32 1e-4, else 0.1)",
+             {.min = 0});
   cli.option("--seed", seed, "N", "Seed of parameters, input and gradient (0)", 0, 1 << 30);
   cli.option("--device", device, "DEVICE", "cpu or cuda[:n], instead of the configuration's");
   cli.only_together("--layer", "--config");
@@ -97,14 +102,12 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
   }
 
   call.ranks_given = cli.given("--cp");
-  s.config = config.starts_with("{") ? Config::parse(config, "--config") : Config::load(config);
+  s.config = config_argument(config);
   if (!s.config.has("dtype")) s.config.set("dtype", "float64");
   if (!device.empty()) s.config.set("device", json::quote(device));
   s.seed = static_cast<std::uint64_t>(seed);
   s.shard_dim = static_cast<int>(shard_dim);
-  const TensorOptions options{
-      parse_dtype(s.config.get_string("dtype")),
-      s.config.has("device") ? parse_device(s.config.get_string("device")) : default_device()};
+  const TensorOptions options = tensor_options(s.config);
   Generator generator{s.seed + 3, 0};
   if (cli.given("--in")) {
     for (const auto& [name, tensor] : load_safetensors(in).tensors) {
@@ -118,12 +121,7 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
   } else {
     s.x = randn(parse_shape(shape), options, generator);
   }
-  call.tolerance = default_tolerance(options.dtype);
-  if (!tolerance.empty()) {
-    Config given;
-    given.set("--tolerance", tolerance);
-    call.tolerance = given.get_real("--tolerance", {.min = 0});
-  }
+  if (!cli.given("--tolerance")) call.tolerance = default_tolerance(options.dtype);
   return call;
 }
 
@@ -205,6 +203,8 @@ int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err,
     if (world) call->ranks = world->size();
     alone = run_alone(call->subject);
     require_divisible(*call);
+  } catch (const OutputError&) {
+    throw;
   } catch (const Error& error) {  // nothing to compare with: whatever it is, the call is wrong
     if (rank == 0) err << "verify_cp: error: " << printable(error.what(), 4000) << std::endl;
     return kUsageError;
@@ -229,8 +229,14 @@ int verify_cp(int argc, const char* const* argv, std::ostream& out, std::ostream
 }
 
 int verify_cp(int argc, const char* const* argv) {
-  set_log_name("verify_cp");
-  return distributed::shutdown(verify_cp(argc, argv, std::cout, std::cerr));
+  begin_program("verify_cp", argv[0]);
+  std::ostringstream table;
+  int status = verify_cp(argc, argv, table, std::cerr);
+  if (const int code = try_print(table.str())) {
+    std::cerr << "verify_cp: error: " << output_failure(code) << std::endl;
+    status = kDiffers;
+  }
+  return distributed::shutdown(status);
 }
 
 }  // namespace crocuta

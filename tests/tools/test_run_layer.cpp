@@ -227,6 +227,20 @@ TEST_CASE("the configuration may be a file, and --device overrides it") {
   check_equal(out, expected("Linear", R"({"in_features": 3, "out_features": 2})", in), 0);
 }
 
+TEST_CASE("the configuration may be JSON after white space") {
+  const StateDict in = {{"input.0", ones({1, 3})}};
+  const std::string config = R"({"in_features": 3, "out_features": 2})";
+  check_equal(run("Linear", "\n  " + config, in), expected("Linear", config, in), 0);
+}
+
+TEST_CASE("a dimension to share may be counted from the input's end") {
+  const std::string config = R"({"num_embeddings": 5, "embedding_dim": 3})";
+  const StateDict in = {{"input.0", from_vector<std::int64_t>({0, 1, 2, 3, 4, 0, 1, 2}, {2, 4})},
+                        {"grad_output", sample({2, 4, 3}).to(DType::float32)}};
+  check_equal(run("Embedding", config, in, {"--cp", "2", "--shard-dim", "-1"}),
+              expected("Embedding", config, in), 1e-6);
+}
+
 TEST_CASE("help and version go to stdout") {
   const ProgramResult help = run_program({RUN_LAYER, "--help"});
   CHECK(help.status == 0);
