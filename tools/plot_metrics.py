@@ -4,17 +4,27 @@
     tools/plot_metrics.py runs/recall                      writes runs/recall/metrics.png
     tools/plot_metrics.py runs/a runs/b --out compare.png
 
-Needs matplotlib (Debian, Ubuntu: apt-get install python3-matplotlib).
+Needs matplotlib: of the Debian or Ubuntu package python3-matplotlib, or from pip.
 """
 import argparse
 import json
 import os
+import shlex
+import shutil
 import sys
 
 
 def stop(message, status):
     print(f"plot_metrics: error: {message}", file=sys.stderr)
     sys.exit(status)
+
+
+def install_command():
+    """What installs matplotlib for the Python that runs this: the system's own takes a package."""
+    systems = sys.prefix == sys.base_prefix and sys.executable.startswith(("/usr/bin/", "/bin/"))
+    if systems and shutil.which("apt-get"):
+        return ("" if os.geteuid() == 0 else "sudo ") + "apt-get install python3-matplotlib"
+    return f"{shlex.quote(sys.executable)} -m pip install matplotlib"
 
 
 def read_run(path):
@@ -55,7 +65,7 @@ def main():
     try:
         import matplotlib
     except ImportError:
-        stop("matplotlib is missing; apt-get install python3-matplotlib, or pip install matplotlib", 1)
+        stop(f"matplotlib is missing; install it with: {install_command()}", 1)
     matplotlib.use("Agg")  # needs no display
     from matplotlib import pyplot
 
@@ -85,7 +95,11 @@ def main():
         figure.savefig(out, dpi=120)
     except OSError as error:
         stop(f"{out}: {error}", 1)
-    print(f"wrote {out}")
+    try:
+        print(f"wrote {out}", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python writes what is left when it ends
+        stop(f"standard output: {error}", 1)
 
 
 if __name__ == "__main__":
