@@ -16,6 +16,12 @@
 #include "framework/sha256.h"
 
 namespace crocuta {
+
+std::string step_name(std::int64_t step) {
+  const std::string digits = std::to_string(step);
+  return "step-" + std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits;
+}
+
 namespace {
 
 constexpr const char* kLock = "/lock";
@@ -24,11 +30,6 @@ constexpr const char* kRemoving = "/.removing";  // a checkpoint about to be del
 constexpr const char* kTrial = "/.trial";
 
 // ---- names ----
-
-std::string step_name(std::int64_t step) {
-  const std::string digits = std::to_string(step);
-  return "step-" + std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits;
-}
 
 // The step of "step-00000123", or nothing for other names.
 std::optional<std::int64_t> step_of(const std::string& name) {

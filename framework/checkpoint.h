@@ -30,6 +30,9 @@ struct CheckpointContents {
   std::map<std::string, std::string> texts;  // file name ("config.json") → its bytes
 };
 
+// The name of the directory of a checkpoint: "step-00000123".
+std::string step_name(std::int64_t step);
+
 // A checkpoint whose files have all been verified.
 struct Checkpoint {
   std::string directory;

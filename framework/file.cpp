@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -175,6 +176,21 @@ std::string read_file(const std::string& path, std::size_t limit) {
   return contents;
 }
 
+std::string read_standard_input(std::size_t limit) {
+  std::string contents;
+  std::array<char, 1 << 16> chunk;
+  while (true) {
+    const ssize_t got = ::read(STDIN_FILENO, chunk.data(), chunk.size());
+    if (got == -1 && errno == EINTR) continue;
+    if (got == -1) fail_with("standard input", "read", errno);
+    if (got == 0) return contents;
+    contents.append(chunk.data(), static_cast<std::size_t>(got));
+    if (contents.size() > limit) {
+      throw FormatError(str("standard input: expected at most ", limit, " bytes, got more"));
+    }
+  }
+}
+
 void replace_file(const std::string& path, const std::function<void(File&)>& write) {
   const FileKind kind = file_kind(path);
   if (kind != FileKind::absent && kind != FileKind::file) {
@@ -226,10 +242,14 @@ std::vector<std::string> list_directory(const std::string& path) {
   return names;
 }
 
+bool try_make_directory(const std::string& path) {
+  if (checked("mkdir", path, [&] { return ::mkdir(path.c_str(), 0777); }) == 0) return true;
+  if (errno != EEXIST) fail_with(path, "make the directory", errno);
+  return false;
+}
+
 void make_directory(const std::string& path) {
-  if (checked("mkdir", path, [&] { return ::mkdir(path.c_str(), 0777); }) == -1) {
-    fail_with(path, "make the directory", errno);
-  }
+  if (!try_make_directory(path)) fail_with(path, "make the directory", EEXIST);
 }
 
 void make_directories(const std::string& path) {
@@ -238,7 +258,7 @@ void make_directories(const std::string& path) {
                                 ? std::string::npos
                                 : path.rfind('/', path.find_last_not_of('/'));
   if (slash != std::string::npos) make_directories(path.substr(0, slash));
-  make_directory(path);
+  try_make_directory(path);  // another program may have been faster
 }
 
 void rename_file(const std::string& from, const std::string& to) {

@@ -53,6 +53,8 @@ class File {
 
 // The contents of a regular file. Throws FormatError if it is larger than `limit` bytes.
 std::string read_file(const std::string& path, std::size_t limit);
+// The same of standard input, whatever that is, up to its end.
+std::string read_standard_input(std::size_t limit);
 
 // Writes `path` so that, whatever happens, it holds either what it held before or what `write`
 // wrote: into a new file beside it, synced, renamed. Throws what `write` throws, the old file
@@ -67,6 +69,8 @@ FileKind file_kind(const std::string& path);
 std::vector<std::string> list_directory(const std::string& path);
 
 void make_directory(const std::string& path);
+// False if there is something of that name already.
+bool try_make_directory(const std::string& path);
 // The same with all parents that are missing; nothing if there is something of that name.
 void make_directories(const std::string& path);
 void rename_file(const std::string& from, const std::string& to);

@@ -30,4 +30,5 @@ options=()
 (cd "$root" && quietly cmake --preset "$preset" "${options[@]}")
 quietly cmake --build "$build" --parallel "$(nproc)" --target train_hyena generate_hyena
 
-exec "$build/bin/train_hyena" "$@"
+# Commands that it prints begin with this script's name, as it was typed.
+CROCUTA_COMMAND=$0 exec "$build/bin/train_hyena" "$@"

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "examples/hyena/console.h"
+#include "examples/hyena/format.h"
 #include "examples/hyena/together.h"
 #include "examples/hyena/trainer.h"
 #include "framework/log.h"
@@ -74,13 +75,15 @@ int run_causality_check(const ProcessGroup& world, const RunPlan& plan) {
   }
   if (world.rank() != 0) return first.empty() ? 0 : kExitRuntime;
   Console console(false);
-  console.line(str("Causality of HyenaLM, ", options.dtype, " on ", device, ": ", batch.rows,
-                   " sequences of ", length, " tokens, changed from positions ", cuts, " on"));
+  console.line(str("Causality of HyenaLM, ", options.dtype, " on ", device));
+  console.line(str("  ", counted(batch.rows, "sequence"), " of ", counted(length, "token"),
+                   ", changed from positions ", cuts, " on"));
   console.line(str("  earlier outputs move by at most ", figure(output), ", gradients by ",
-                   figure(gradient), " of the largest; rounding may take ", figure(tolerance)));
+                   figure(gradient)));
+  console.line(str("  of the largest; rounding may take ", figure(tolerance)));
   if (first.empty()) {
     console.line("The model does not look ahead.");
-    return 0;
+    return console.failed() ? kExitRuntime : 0;
   }
   log_error("the model looks ahead: " + first);
   return kExitRuntime;

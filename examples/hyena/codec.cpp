@@ -25,10 +25,9 @@ class RecallCodec : public Codec {
     for (std::string word; words >> word;) {
       const auto found = ids_.find(word);
       if (found == ids_.end()) {
-        fail<ArgumentError>("recall", "prompt",
-                            str("symbols out of ", names_[1], " .. ", names_[names_.size() - 2],
-                                ", => and . with blanks between them"),
-                            str("'", printable(word), "'"));
+        throw ArgumentError(str("prompt: expected symbols out of ", names_[1], " .. ",
+                                names_[names_.size() - 2], ", => and . with blanks between them, ",
+                                "got '", printable(word), "'"));
       }
       tokens.push_back(found->second);
     }
@@ -57,8 +56,8 @@ class DnaCodec : public Codec {
       const char upper = static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
       const std::size_t token = kBases.find(upper == 'U' ? 'T' : upper);
       if (token == std::string_view::npos) {
-        fail<ArgumentError>("dna", "prompt", "bases A, C, G, T or N",
-                            str("'", printable(std::string(1, c)), "'"));
+        throw ArgumentError(str("prompt: expected bases A, C, G, T or N, got '",
+                                printable(std::string(1, c)), "'"));
       }
       tokens.push_back(static_cast<std::int64_t>(token));
     }

@@ -2,31 +2,34 @@
 
 #include <unistd.h>
 
-#include <cstdio>
+#include <cerrno>
 
 #include "distributed/init.h"
+#include "examples/hyena/signals.h"
+#include "framework/log.h"
+#include "framework/output.h"
 
 namespace crocuta::hyena {
-namespace {
-
-// Not std::cout: a reader that has gone away must neither end the run nor stop later lines.
-void put(const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
-  std::clearerr(stdout);
-}
-
-}  // namespace
 
 // Open MPI's mpirun gives its processes a terminal of its own making, whatever its output goes to.
 Console::Console(bool silent)
     : silent_(silent),
       terminal_(::isatty(STDOUT_FILENO) == 1 && !distributed::launched_processes()) {}
 
+// A reader that has gone away, or a terminal that was closed, must neither end the run nor stop
+// later lines.
+void Console::put(const std::string& text) {
+  const int code = try_print(text);
+  const bool gone = code == EPIPE || (terminal_ && code == EIO);
+  if (code == 0 || gone || failed_) return;
+  failed_ = true;
+  log_error(output_failure(code) + "; the work goes on, and files are written as ever");
+}
+
 void Console::line(const std::string& text) {
   if (silent_) return;
   clear();
-  put(text + "\n");
+  put((text.starts_with(' ') ? text : wrapped(text, output_columns())) + "\n");
 }
 
 void Console::progress(const std::string& text, bool keep) {
@@ -39,13 +42,17 @@ void Console::progress(const std::string& text, bool keep) {
   if (now - last_ < std::chrono::milliseconds(100)) return;
   last_ = now;
   shown_ = true;
-  put("\r" + text + "\x1b[K");  // the escape clears what an older, longer line left
+  set_line_unfinished(true);
+  // A line that reached the last column could not be written over. The escape clears what an older,
+  // longer one left.
+  put(str("\r", cut_to(text, output_columns() - 1), "\x1b[K"));
 }
 
 void Console::clear() {
   if (!shown_) return;
   put("\r\x1b[K");
   shown_ = false;
+  set_line_unfinished(false);
 }
 
 }  // namespace crocuta::hyena

@@ -19,12 +19,27 @@ std::string count(std::int64_t value) {
   return text;
 }
 
-std::string fixed(double value, int digits) {
+std::string counted(std::int64_t value, const std::string& unit) {
+  return count(value) + " " + unit + (value == 1 ? "" : "s");
+}
+
+namespace {
+
+std::string number(double value, std::chars_format form, int digits) {
   if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
   std::array<char, 400> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
-                                 std::chars_format::fixed, digits);
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value, form, digits);
   return std::string(text.data(), end.ptr);
+}
+
+}  // namespace
+
+std::string fixed(double value, int digits) {
+  return number(value, std::chars_format::fixed, digits);
+}
+
+std::string significant(double value, int digits) {
+  return number(value, std::chars_format::general, digits);
 }
 
 std::string percent(double fraction) {

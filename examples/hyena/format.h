@@ -8,6 +8,10 @@ namespace crocuta::hyena {
 
 // "48,502"
 std::string count(std::int64_t value);
+// "1 step", "2,000 steps"
+std::string counted(std::int64_t value, const std::string& unit);
+// With `digits` significant digits: "0.00187"
+std::string significant(double value, int digits);
 // With `digits` digits after the point; the same in every locale.
 std::string fixed(double value, int digits);
 // A fraction: "98.4 %"

@@ -1,16 +1,18 @@
-// generate_hyena: continues a prompt with a trained model.
+// generate_hyena: continues prompts with a trained model.
 #include <unistd.h>
 
-#include <cstdio>
 #include <optional>
 
 #include "examples/hyena/decode.h"
+#include "examples/hyena/prompts.h"
 #include "examples/hyena/run_plan.h"
 #include "examples/hyena/together.h"
 #include "examples/hyena/trainer.h"
 #include "framework/cli.h"
 #include "framework/json.h"
 #include "framework/log.h"
+#include "framework/output.h"
+#include "framework/program.h"
 #include "framework/safetensors.h"
 
 namespace crocuta::hyena {
@@ -18,47 +20,48 @@ namespace {
 
 constexpr const char* kDescription =
     "Continues a prompt with a model that train_hyena has trained.\n\n"
-    "Each token comes from a forward pass over the prompt and all that was generated; beyond the\n"
-    "length that the model was trained on, over the last tokens that fit.";
+    "Each token comes from a forward pass over the prompt and all that was generated;\n"
+    "beyond the length that the model was trained on, over the last tokens that fit.";
 
 constexpr const char* kFooter =
     "Examples:\n"
     "  generate_hyena --checkpoint runs/recall --prompt \"a B c D a B => c\"\n"
-    "  generate_hyena --checkpoint runs/text --prompt \"The \" --temperature 0.8 --max-tokens 500\n"
-    "  generate_hyena --checkpoint runs/dna --prompt ATGAAA --top-k 2\n\n"
+    "  generate_hyena --checkpoint runs/text --prompt \"The \" --temperature 0.8 \\\n"
+    "                 --max-tokens 500\n"
+    "  generate_hyena --checkpoint runs/dna --prompt ATGAAA --top-k 2\n"
+    "  echo \"a B c D => a\" | generate_hyena --checkpoint runs/recall --prompt-file -\n\n"
     "Exit status: 0, 1 if something failed, 2 for options that make no sense.";
 
 struct Call {
-  std::string checkpoint, prompt, device = "auto";
+  std::string checkpoint, device = "auto";
+  std::string prompt, prompt_file;  // one of the two
   DecodeOptions decode;
   bool given_length = false;
 };
 
-double parse_temperature(const std::string& text) {
-  Config config;
-  config.set("--temperature", text);
-  return config.get_real("--temperature", {.min = 0, .max = 1000});
-}
-
 std::optional<Call> read_command_line(int argc, char** argv) {
   Call call;
-  std::string temperature = "1";
   std::int64_t seed = 0;
   CommandLine cli("generate_hyena", kDescription, kFooter);
   cli.option("--checkpoint", call.checkpoint, "DIR", "A run's directory, or one of its checkpoints",
              CommandLine::Need::required);
-  cli.option("--prompt", call.prompt, "TEXT", "What to continue", CommandLine::Need::required);
+  cli.option("--prompt", call.prompt, "TEXT", "What to continue");
+  cli.option("--prompt-file", call.prompt_file, "FILE",
+             "Prompts, one per line, each continued as if it were alone; -: standard input");
   cli.option("--max-tokens", call.decode.max_tokens, "N", "Tokens to add (200; recall: 1)", 1,
              1 << 30);
-  cli.option("--temperature", temperature, "X",
-             "1: as the model predicts; less: likelier tokens; 0: always the likeliest");
+  cli.option("--temperature", call.decode.temperature, "X",
+             "1: as the model predicts; less: likelier tokens; 0: always the likeliest",
+             {.min = 0, .max = 1000});
   cli.option("--top-k", call.decode.top_k, "N", "Choose among the N likeliest; 0: among all", 0,
              1 << 30);
   cli.option("--seed", seed, "N", "Seed of the choice", 0, std::int64_t{1} << 62);
   cli.option("--device", call.device, "DEVICE", "cpu, cuda, cuda:N or auto");
   if (!cli.parse(argc, argv)) return {};
+  if (cli.given("--prompt") == cli.given("--prompt-file")) {
+    throw ArgumentError("expected either --prompt or --prompt-file; see --help");
+  }
   call.decode.seed = static_cast<std::uint64_t>(seed);
-  call.decode.temperature = parse_temperature(temperature);
   call.given_length = cli.given("--max-tokens");
   return call;
 }
@@ -73,10 +76,13 @@ std::string for_output(const std::string& text) {
 void generate(Call call) {
   const Checkpoint checkpoint = find_checkpoint(call.checkpoint);
   Config config = stored_config(checkpoint);
-  config.set("device", json::quote(call.device));
+  config.set("device", json::quote(call.device), "--device");
   const Options options = read_options(config);
   const auto codec = make_codec(options.task, options.symbols);
-  const std::vector<std::int64_t> prompt = codec->encode(call.prompt);
+  // All prompts are understood before the first is continued.
+  const std::vector<Prompt> prompts = call.prompt_file.empty()
+                                          ? std::vector{read_prompt(call.prompt, *codec)}
+                                          : read_prompts(call.prompt_file, *codec);
   HyenaLM model(model_options(options));
   const std::string path = checkpoint.path("model.safetensors");
   const Safetensors stored = load_safetensors(path);
@@ -84,13 +90,14 @@ void generate(Call call) {
 
   const bool recall = options.task == "recall";
   if (recall && !call.given_length) call.decode.max_tokens = 1;
-  std::fputs(call.prompt.c_str(), stdout);
-  continue_sequence(model, prompt, call.decode, [&](std::int64_t token) {
-    const std::string text = str(recall ? " " : "", for_output(codec->decode({token})));
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    return std::fflush(stdout) == 0;
-  });
-  std::fputc('\n', stdout);
+  for (const Prompt& prompt : prompts) {
+    print(prompt.text);
+    continue_sequence(model, prompt.tokens, call.decode, [&](std::int64_t token) {
+      print(str(recall ? " " : "", for_output(codec->decode({token}))));
+      return true;
+    });
+    print("\n");
+  }
 }
 
 }  // namespace
@@ -98,7 +105,7 @@ void generate(Call call) {
 
 int main(int argc, char** argv) {
   using namespace crocuta;
-  set_log_name("generate_hyena");
+  begin_program("generate_hyena", argv[0]);
   try {
     const auto call = hyena::read_command_line(argc, argv);
     if (call) hyena::generate(*call);

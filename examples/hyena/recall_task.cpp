@@ -18,14 +18,15 @@ class RecallTask : public Task {
   std::vector<std::string> introduce() override {
     const RecallOptions& o = recall_.options();
     const std::string train = o.train_sequences > 0
-                                  ? str(count(o.train_sequences), " sequences, again and again")
+                                  ? counted(o.train_sequences, "sequence") + ", again and again"
                                   : std::string("fresh sequences for ever");
     return {str("Associative recall: ", recall_.keys(), " keys (", codec().decode({1}), ", ",
                 codec().decode({2}), ", ...), ", recall_.values(), " values (",
                 codec().decode({1 + recall_.keys()}), ", ", codec().decode({2 + recall_.keys()}),
-                ", ...), ", o.context / 2, " pairs, then a question. Chance: ", percent(chance())),
-            str("Training on ", train, "; testing the answer on ", count(o.test_sequences),
-                " others, of which training never sees one.")};
+                ", ...), ", counted(o.context / 2, "pair"),
+                ", then a question. Chance: ", percent(chance())),
+            str("Training on ", train, "; testing the answer on ",
+                counted(o.test_sequences, "sequence"), " that training never sees.")};
   }
 
   std::string report(const Evaluation& result) const override {
@@ -36,8 +37,8 @@ class RecallTask : public Task {
     line.add("accuracy", result.accuracy).add("chance", chance());
   }
   std::vector<std::string> conclude(const Evaluation& result) const override {
-    return {str("Held-out accuracy: ", percent(result.accuracy), " of ", count(result.scored),
-                " sequences that were not trained on (chance ", percent(chance()), ").")};
+    return {str("Held-out accuracy: ", percent(result.accuracy), " (chance ", percent(chance()),
+                "), of ", counted(result.scored, "sequence"), " not trained on.")};
   }
 
  private:

@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "framework/error.h"
+#include "framework/file.h"
+#include "framework/program.h"
 
 namespace crocuta::hyena {
 namespace {
@@ -23,22 +25,48 @@ std::string numbered_root(const std::string& task, int number) {
   return number == 1 ? str("runs/", task) : str("runs/", task, "-", number);
 }
 
-// The first default directory without a run.
-int first_free(const std::string& task) {
-  int number = 1;
-  while (holds_run(numbered_root(task, number))) ++number;
-  return number;
+// The largest number of a default directory, 0 if there is none.
+int last_number(const std::string& task) {
+  constexpr std::size_t kMaxDigits = 4;  // longer ones, dates for example, somebody has chosen
+  int last = 0;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("runs", error)) {
+    std::string name = entry.path().filename().string();
+    if (name == task) last = std::max(last, 1);
+    if (!name.starts_with(task + "-")) continue;
+    name.erase(0, task.size() + 1);
+    const bool number = !name.empty() && name.size() <= kMaxDigits &&
+                        name.find_first_not_of("0123456789") == name.npos;
+    if (number) last = std::max(last, std::stoi(name));
+  }
+  return last;
+}
+
+// The run that --resume without a directory means.
+std::string last_root(const std::string& task) {
+  int number = std::max(1, last_number(task));
+  while (number > 1 && !holds_run(numbered_root(task, number))) --number;
+  return numbered_root(task, number);
+}
+
+// Steps at a learning rate of 0 would change nothing and cost as much as others.
+void require_learning(const Options& o) {
+  if (o.steps <= o.schedule_steps || o.min_learning_rate > 0) return;
+  throw ArgumentError(str("'steps': expected at most ", o.schedule_steps,
+                          ", where the schedule of this run (schedule_steps) ends with a learning "
+                          "rate of 0, got ",
+                          o.steps,
+                          "; to train for longer, begin a new run with as many --steps, or with "
+                          "min_learning_rate above 0"));
 }
 
 RunPlan plan_new(const Config& given) {
   RunPlan plan{.options = read_options(given), .root = {}, .checkpoint = {}};
   plan.root = plan.options.out;
-  if (plan.root.empty()) {
-    plan.root = numbered_root(plan.options.task, first_free(plan.options.task));
-  } else if (holds_run(plan.root)) {
+  if (!plan.root.empty() && holds_run(plan.root)) {
     throw ArgumentError(str("--out ", printable(plan.root),
                             ": holds a run already; continue it with --resume ",
-                            printable(plan.root), ", or choose another directory"));
+                            shell_quote(plan.root), ", or choose another directory"));
   }
   return plan;
 }
@@ -48,10 +76,7 @@ RunPlan plan_resumed(const Config& given, const std::string& directory) {
     throw ArgumentError("--out does not go with --resume DIR: name one directory");
   RunPlan plan;
   plan.root = directory;
-  if (directory.empty()) {
-    const std::string task = given.get_string("task", "recall");
-    plan.root = numbered_root(task, std::max(1, first_free(task) - 1));
-  }
+  if (directory.empty()) plan.root = last_root(given.get_string("task", "recall"));
   plan.checkpoint = find_checkpoint(plan.root);
   const Config stored = stored_config(*plan.checkpoint);
   Config config = stored;
@@ -86,7 +111,17 @@ Config stored_config(const Checkpoint& checkpoint) {
 }
 
 RunPlan plan_run(const Config& given, const std::optional<std::string>& resume) {
-  return resume ? plan_resumed(given, *resume) : plan_new(given);
+  RunPlan plan = resume ? plan_resumed(given, *resume) : plan_new(given);
+  require_learning(plan.options);
+  return plan;
+}
+
+std::string make_root(const std::string& task) {
+  make_directories("runs");
+  for (int number = last_number(task) + 1;; ++number) {
+    const std::string root = numbered_root(task, number);
+    if (try_make_directory(root)) return root;
+  }
 }
 
 }  // namespace crocuta::hyena

@@ -14,6 +14,7 @@
 #include "framework/device_cuda.h"
 #include "framework/jsonl.h"
 #include "framework/log.h"
+#include "framework/program.h"
 
 namespace crocuta::hyena {
 namespace {
@@ -42,14 +43,15 @@ class Session {
         options_(plan.options),
         first_(world.rank() == 0),
         parallel_(make_parallel(world, static_cast<int>(options_.cp))),
-        console_(!first_) {}
+        console_(!first_),
+        root_(plan.root) {}
 
   int run() {
     prepare();
     introduce();
     const int status = train();
     if (status == 0) conclude();
-    return status;
+    return status == 0 && console_.failed() ? kExitRuntime : status;
   }
 
  private:
@@ -60,11 +62,12 @@ class Session {
       trainer_.emplace(options_, *task_, parallel_);
       if (plan_.checkpoint) trainer_->restore(*plan_.checkpoint);
       if (!first_) return;
-      const std::filesystem::path parent = std::filesystem::path(plan_.root).parent_path();
+      if (root_.empty()) root_ = make_root(options_.task);
+      const std::filesystem::path parent = std::filesystem::path(root_).parent_path();
       std::error_code ignored;  // the store names what is wrong with the directory
       if (!parent.empty()) std::filesystem::create_directories(parent, ignored);
-      store_.emplace(plan_.root);
-      metrics_.emplace(plan_.root + "/metrics.jsonl");
+      store_.emplace(root_);
+      metrics_.emplace(root_ + "/metrics.jsonl");
     });
     trainer_->check_ranks_agree();
     saved_step_ = plan_.checkpoint ? trainer_->steps_done() : -1;
@@ -75,29 +78,31 @@ class Session {
     for (const std::string& line : task_->introduce()) console_.line(line);
     const HyenaLM& model = trainer_->model();
     console_.line(str("Model: HyenaLM, ", count(model.parameter_count()), " parameters (d_model ",
-                      options_.d_model, ", ", options_.n_layers, " blocks), ", options_.dtype,
-                      " on ", model.options().hyena.device, no_gpu_note(),
-                      world_.size() == 1
-                          ? std::string()
-                          : str(", ", world_.size(), " ranks (", options_.cp, " per sequence)")));
-    const std::int64_t done = trainer_->steps_done();
-    const std::string from = plan_.checkpoint ? str("Resuming at step ", count(done), " from ",
-                                                    printable(plan_.checkpoint->directory), ": to")
-                                              : std::string("Training:");
-    console_.line(str(from, " step ", count(options_.steps), ", ", options_.batch_size,
-                      " sequences of ", task_->length(),
-                      " tokens each. Files: ", printable(plan_.root), "/"));
-    if (done >= options_.steps) {
-      console_.line(str("Trained already: step ", count(done), " of ", count(options_.steps),
-                        ". Train on with --resume ", printable(plan_.root), " --steps ",
-                        2 * options_.steps));
+                      options_.d_model, ", ", counted(options_.n_layers, "block"), "), ",
+                      options_.dtype, " on ", model.options().hyena.device));
+    if (options_.device == "auto" && cuda_device_count() == 0) {
+      console_.line(str("No GPU is used: ", cuda::problem()));
     }
+    if (world_.size() > 1) {
+      console_.line(str(world_.size(), " ranks (", options_.cp, " per sequence)"));
+    }
+    introduce_steps();
   }
 
-  // Why --device auto has come to be the CPU.
-  std::string no_gpu_note() const {
-    if (options_.device != "auto" || cuda_device_count() > 0) return "";
-    return str(" (no GPU: ", cuda::problem(), ")");
+  void introduce_steps() {
+    const std::int64_t done = trainer_->steps_done();
+    if (plan_.checkpoint) {
+      console_.line(str("Resuming at step ", count(done), " from ",
+                        printable(plan_.checkpoint->directory), "/"));
+    }
+    if (done >= options_.steps) {
+      console_.line(str("Trained already: step ", count(done), " of ", count(options_.steps)));
+      return;
+    }
+    console_.line(str(plan_.checkpoint ? "Training for another " : "Training for ",
+                      counted(options_.steps - done, "step"), ", each on ",
+                      counted(options_.batch_size, "sequence"), " of ",
+                      counted(task_->length(), "token"), ". Files: ", printable(root_), "/"));
   }
 
   int train() {
@@ -121,9 +126,9 @@ class Session {
       }
       if (signal != 0 || save_asked || next % options_.save_every == 0) save();
       if (signal != 0) {
-        console_.line(str("Stopped by ", signal == 2 ? "SIGINT" : "SIGTERM", " after step ",
-                          count(next), ", all saved. Go on with: train_hyena --resume ",
-                          printable(plan_.root)));
+        console_.line(str("Stopped by ", signal_name(signal), " after step ", count(next),
+                          "; all is saved. Go on with"));
+        console_.line(str("  ", own_command(), " --resume ", shell_quote(root_)));
         return 128 + signal;
       }
     }
@@ -164,10 +169,11 @@ class Session {
     const double rate = static_cast<double>(trained_steps_) / training_seconds_;  // steps/s
     const std::int64_t done = trainer_->steps_done();
     const double tokens_per_second = rate * static_cast<double>(trainer_->tokens_per_step());
-    console_.progress(str("step ", done, "/", options_.steps, "  loss ", fixed(step.loss, 4), "  ",
-                          count(std::llround(tokens_per_second)), " tokens/s  ",
-                          duration(static_cast<double>(options_.steps - done) / rate), " left"),
-                      done % (kLinesEvery * options_.log_every) == 0 || done == options_.steps);
+    console_.progress(
+        str("step ", done, "/", options_.steps, "  loss ", fixed(step.loss, 4), "  rate ",
+            significant(step.learning_rate, 3), "  ", count(std::llround(tokens_per_second)),
+            " tokens/s  ", duration(static_cast<double>(options_.steps - done) / rate), " left"),
+        done % (kLinesEvery * options_.log_every) == 0 || done == options_.steps);
     if (!log) return;
     together(world_, [&] {
       if (!first_) return;
@@ -190,7 +196,11 @@ class Session {
 
   void evaluate(std::int64_t rows) {
     result_ = trainer_->evaluate(rows);
-    console_.line(str("step ", trainer_->steps_done(), ": ", task_->report(result_)));
+    // What a model says before it has learned anything is worse than chance: it names tokens that
+    // never come. The metrics have it.
+    if (trainer_->steps_done() > 0) {
+      console_.line(str("step ", trainer_->steps_done(), ": ", task_->report(result_)));
+    }
     together(world_, [&] {
       if (!first_) return;
       JsonLine line;
@@ -216,7 +226,7 @@ class Session {
       if (!first_) return;
       console_.line("");
       for (const std::string& line :
-           summary(*task_, *trainer_, plan_, result_, training_seconds_)) {
+           summary(*task_, *trainer_, options_, root_, result_, training_seconds_)) {
         console_.line(line);
       }
     });
@@ -228,6 +238,7 @@ class Session {
   const bool first_;
   const ParallelContext parallel_;
   Console console_;
+  std::string root_;  // the directory of the run's files, on the first rank
   std::unique_ptr<Task> task_;
   std::optional<Trainer> trainer_;
   std::optional<CheckpointStore> store_;

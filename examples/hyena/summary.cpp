@@ -4,6 +4,8 @@
 
 #include "examples/hyena/decode.h"
 #include "examples/hyena/format.h"
+#include "framework/checkpoint.h"
+#include "framework/program.h"
 
 namespace crocuta::hyena {
 namespace {
@@ -44,30 +46,52 @@ std::vector<std::string> continued(const Task& task, HyenaLM& model, std::int64_
               printable(task.codec().decode(continuation), 4096)};
 }
 
+// Commands that work where this run was started.
+std::vector<std::string> next_commands(const Task& task, const Options& options,
+                                       const std::string& root, std::int64_t steps) {
+  const bool recall = options.task == "recall";
+  const std::string prompt =
+      recall ? task.codec().decode({1, 1 + options.symbols / 2, options.symbols - 1, 1})
+      : options.task == "dna" ? "ATGAAA"
+                              : "The ";
+  const std::string folder = shell_quote(root);
+  std::vector<std::string> lines = {
+      "Next:", str("  ", command_beside("generate_hyena"), " --checkpoint ", folder, " --prompt ",
+                   shell_quote(prompt))};
+  if (const auto plot = command_above("tools/plot_metrics.py")) {
+    lines.push_back(str("  ", *plot, " ", folder));
+  }
+  if (options.min_learning_rate > 0) {
+    lines.push_back(str("  ", own_command(), " --resume ", folder, " --steps ", 2 * steps));
+  } else {
+    const std::string config = root + "/" + step_name(steps) + "/config.json";
+    lines.push_back(
+        "A longer run begins anew, as the learning rate of this one has come to its end:");
+    lines.push_back(str("  ", own_command(), " --config ", shell_quote(config), " --steps ",
+                        2 * steps, " --set schedule_steps=0"));
+  }
+  return lines;
+}
+
 }  // namespace
 
-std::vector<std::string> summary(const Task& task, Trainer& trainer, const RunPlan& plan,
-                                 const Evaluation& result, double seconds) {
-  const std::string root = printable(plan.root);
+std::vector<std::string> summary(const Task& task, Trainer& trainer, const Options& options,
+                                 const std::string& root, const Evaluation& result,
+                                 double seconds) {
   const std::int64_t steps = trainer.steps_done();
-  std::vector<std::string> lines = {str("Done: ", count(steps), " steps, ",
-                                        count(steps * plan.options.batch_size), " sequences, ",
+  std::vector<std::string> lines = {str("Done: ", counted(steps, "step"), ", ",
+                                        counted(steps * options.batch_size, "sequence"), ", ",
                                         duration(seconds), " of training in this run.")};
   const auto append = [&](const std::vector<std::string>& more) {
     lines.insert(lines.end(), more.begin(), more.end());
   };
   append(task.conclude(result));
-  const bool recall = plan.options.task == "recall";
-  append(recall ? solved(task, trainer.model())
-                : continued(task, trainer.model(), plan.options.task == "dna" ? 60 : 300));
-  const std::string prompt =
-      recall ? task.codec().decode({1, 1 + plan.options.symbols / 2, plan.options.symbols - 1, 1})
-      : plan.options.task == "dna" ? "ATGAAA"
-                                   : "The ";
-  append({str("Files: ", root, "/step-*/ (checkpoints), ", root, "/metrics.jsonl"),
-          "Next:", str("  generate_hyena --checkpoint ", root, " --prompt \"", prompt, "\""),
-          str("  tools/plot_metrics.py ", root),
-          str("  train_hyena --resume ", root, " --steps ", 2 * steps)});
+  append(options.task == "recall"
+             ? solved(task, trainer.model())
+             : continued(task, trainer.model(), options.task == "dna" ? 60 : 300));
+  append({str("Files: ", printable(root), "/step-*/ (checkpoints), ", printable(root),
+              "/metrics.jsonl")});
+  append(next_commands(task, options, root, steps));
   return lines;
 }
 

@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "examples/hyena/run_plan.h"
 #include "examples/hyena/trainer.h"
 
 namespace crocuta::hyena {
 
-// Runs the model, without the other ranks, for the examples.
-std::vector<std::string> summary(const Task& task, Trainer& trainer, const RunPlan& plan,
-                                 const Evaluation& result, double seconds);
+// Runs the model, without the other ranks, for the examples. `root` is the directory of the run's
+// files, to which its last step has been saved. Lines that begin with a blank are not to be broken.
+std::vector<std::string> summary(const Task& task, Trainer& trainer, const Options& options,
+                                 const std::string& root, const Evaluation& result, double seconds);
 
 }  // namespace crocuta::hyena

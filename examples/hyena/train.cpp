@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "distributed/init.h"
@@ -14,38 +15,44 @@
 #include "framework/cli.h"
 #include "framework/json.h"
 #include "framework/log.h"
+#include "framework/output.h"
+#include "framework/program.h"
 #include "framework/threads.h"
 
 namespace crocuta::hyena {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr const char* kDescription =
     "Trains a Hyena language model: a stack of long convolutions (Poli et al. 2023).\n\n"
-    "Without options it learns associative recall in two or three minutes on two cores: after a\n"
-    "list of key-value pairs it is asked for the value of one of the keys.";
+    "Without options it learns associative recall in two or three minutes on two\n"
+    "cores: after a list of key-value pairs it is asked for the value of one of the\n"
+    "keys.";
 
 constexpr const char* kFooter =
     "Examples:\n"
-    "  train_hyena                                         associative recall, 10 symbols\n"
-    "  train_hyena --resume                                continue where it stopped\n"
-    "  train_hyena --cp 4                                  each sequence split over 4 ranks, "
-    "threads here\n"
-    "  mpirun -n 4 train_hyena --cp 2                      4 processes: 2 share a sequence, 2 "
-    "groups\n"
-    "  train_hyena --task dna --data genome.fa             the next base of a genome\n"
-    "  train_hyena --task text --data *.txt                the next byte of any text\n"
-    "  train_hyena --config examples/hyena/configs/text.json --set d_model=256 --data book.txt\n\n"
+    "  train_hyena                       associative recall, 10 symbols\n"
+    "  train_hyena --resume              continue where it stopped\n"
+    "  train_hyena --cp 4                each sequence split over 4 ranks, threads here\n"
+    "  mpirun -n 4 train_hyena --cp 2    4 processes: 2 share a sequence, 2 groups\n"
+    "  train_hyena --task dna --data genome.fa    the next base of a genome\n"
+    "  train_hyena --task text --data *.txt       the next byte of any text\n"
+    "  train_hyena --config examples/hyena/configs/text.json --set d_model=256 \\\n"
+    "              --data book.txt\n\n"
     "Keys for --set and configuration files, with the defaults:\n"
-    "  task recall   data []   heldout 0.1   symbols 10   seq_len 64   train_sequences 0 (fresh "
-    "ones)\n"
-    "  test_sequences 500   d_model 64   n_layers 2   filter_order 64   emb_dim 5   w 10\n"
-    "  d_inner 0 (4 d_model)   dropout 0   dtype float32   steps 2000   schedule_steps 0 (steps)\n"
-    "  batch_size 32   learning_rate 0.002   min_learning_rate 0   warmup_steps 50   beta1 0.9\n"
-    "  beta2 0.98   weight_decay 0.1   clip_norm 1   seed 0   eval_every 100   save_every 500\n"
-    "  log_every 10   eval_windows 128   on_nan stop   device auto   out \"\" (runs/TASK)   cp 1\n"
-    "  threads 0 (all)   backend auto   comm_timeout 120   check_collectives false\n\n"
-    "SIGINT and SIGTERM finish the step and save, SIGUSR1 saves and goes on. Exit status: 0, 1 if\n"
-    "something failed, 2 for options that make no sense, 128 + n after signal n.";
+    "  task recall   data []   heldout 0.1   symbols 10   seq_len 64\n"
+    "  train_sequences 0 (fresh ones)   test_sequences 500   d_model 64   n_layers 2\n"
+    "  filter_order 64   emb_dim 5   w 10   d_inner 0 (4 d_model)   dropout 0\n"
+    "  dtype float32   steps 2000   schedule_steps 0 (steps)   batch_size 32\n"
+    "  learning_rate 0.002   min_learning_rate 0   warmup_steps 50   beta1 0.9\n"
+    "  beta2 0.98   weight_decay 0.1   clip_norm 1   seed 0   eval_every 100\n"
+    "  save_every 500   log_every 10   eval_windows 128   on_nan stop   device auto\n"
+    "  out \"\" (runs/TASK)   cp 1   threads 0 (all)   backend auto   comm_timeout 120\n"
+    "  check_collectives false\n\n"
+    "SIGINT, SIGTERM, SIGHUP and SIGXCPU finish the step and save, SIGUSR1 saves and\n"
+    "goes on. Exit status: 0, 1 if something failed, 2 for options that make no\n"
+    "sense, 128 + n after signal n.";
 
 // A flag that stands for a configuration key.
 struct Shortcut {
@@ -64,6 +71,24 @@ struct Invocation {
     return check_causal ? run_causality_check(world, plan) : run_session(world, plan);
   }
 };
+
+// Data that the configuration file names are looked for from here and, if they are not there, from
+// beside the file.
+void find_data(Config& config, const std::string& file) {
+  if (!config.has("data")) return;
+  const fs::path folder = fs::path(file).parent_path();
+  std::string list;
+  bool found = false;
+  for (std::string path : config.get_strings("data", {})) {
+    std::error_code ignored;  // a path that cannot be looked at is not here
+    if (!fs::exists(path, ignored) && fs::exists(folder / path, ignored)) {
+      path = folder / path;
+      found = true;
+    }
+    list += str(list.empty() ? "" : ", ", json::quote(path));
+  }
+  if (found) config.set("data", "[" + list + "]", printable(file));
+}
 
 // Nothing if the call was answered by --help or --version.
 std::optional<Invocation> read_command_line(int argc, char** argv) {
@@ -86,7 +111,7 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   std::vector<std::string> sets, data;
   bool check_collectives = false;
   CommandLine cli("train_hyena", kDescription, kFooter);
-  cli.option("--config", config_file, "FILE", "Configuration, JSON");
+  cli.option("--config", config_file, "FILE|JSON", "Configuration: a file, or JSON itself");
   cli.option("--set", sets, "KEY=VALUE", "Override one key; may be repeated");
   cli.list("--data", data, "FILE ...", "FASTA files or texts");
   for (Shortcut& s : shortcuts) cli.option(s.flag, s.value, s.type, s.help);
@@ -98,7 +123,10 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
            "Do not train: show that later tokens change no earlier output or gradient");
   if (!cli.parse(argc, argv)) return {};
 
-  if (cli.given("--config")) call.config = Config::load(config_file);
+  if (cli.given("--config")) {
+    call.config = config_argument(config_file);
+    find_data(call.config, config_file);
+  }
   for (const std::string& assignment : sets) call.config.set(assignment);
   if (!data.empty()) {
     std::string list;
@@ -106,7 +134,8 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
     call.config.set("data", "[" + list + "]");
   }
   for (const Shortcut& s : shortcuts) {
-    if (cli.given(s.flag)) call.config.set(s.key, s.is_text ? json::quote(s.value) : s.value);
+    if (cli.given(s.flag))
+      call.config.set(s.key, s.is_text ? json::quote(s.value) : s.value, s.flag);
   }
   if (check_collectives) call.config.set("check_collectives", "true");
   if (cli.given("--resume")) call.resume = resume;
@@ -130,7 +159,7 @@ int train_in_processes(const Invocation& call, const ProcessGroup& processes) {
       throw ArgumentError(str("'cp': expected a divisor of the number of processes, ",
                               processes.size(), ", got ", plan.options.cp));
     }
-    device = parse_device(plan.options.device);
+    device = parse_device(plan.options.device, "configuration");
   });
   const CommOptions comm = comm_options(plan.options);
   processes.set_timeout(comm.timeout);
@@ -191,6 +220,8 @@ int train(int argc, char** argv) {
     const auto invocation = read_command_line(argc, argv);
     if (!invocation) return 0;
     call = *invocation;
+  } catch (const OutputError& error) {
+    return report(error, 0);
   } catch (const std::exception& error) {
     report(error, 0);
     return kExitUsage;
@@ -211,6 +242,6 @@ int train(int argc, char** argv) {
 }  // namespace crocuta::hyena
 
 int main(int argc, char** argv) {
-  crocuta::set_log_name("train_hyena");
+  crocuta::begin_program("train_hyena", argv[0]);
   return crocuta::distributed::shutdown(crocuta::hyena::train(argc, argv));
 }

@@ -50,7 +50,7 @@ HyenaLM::Options model_options(const Options& o) {
   hyena.d_inner = o.d_inner;
   hyena.dropout = o.dropout;
   hyena.dtype = o.dtype;
-  hyena.device = parse_device(o.device);
+  hyena.device = parse_device(o.device, "configuration");
   return {.vocab_size = make_codec(o.task, o.symbols)->vocabulary(), .hyena = hyena};
 }
 

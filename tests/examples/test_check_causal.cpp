@@ -69,8 +69,8 @@ TEST_CASE("--check-causal checks a new model or a trained one, on one rank or se
     CAPTURE(result.out, result.err);
     CHECK(result.status == 0);
     CHECK(result.err.empty());
-    CHECK_THAT(result.out, ContainsSubstring("2 sequences of 16 tokens, changed from positions 1, "
-                                             "4, 8, 15 on\n"));
+    CHECK_THAT(result.out, ContainsSubstring("  2 sequences of 16 tokens, changed from positions "
+                                             "1, 4, 8, 15 on\n"));
     CHECK(result.out.ends_with("\nThe model does not look ahead.\n"));
   };
   passes({"--check-causal", "--out", root});

@@ -98,7 +98,8 @@ struct Saved {
 
   explicit Saved(const std::string& root) {
     hyena::Options options = tiny_options();
-    options.steps = options.schedule_steps = 2;
+    options.steps = 2;
+    options.schedule_steps = 3;
     TinyRun run(options);
     run.train(2);
     CheckpointStore(root).save(run.trainer.contents());

@@ -45,9 +45,10 @@ TEST_CASE("usage errors are one line and exit 2, before any file is made") {
   refuses({"--lr", "abc"}, "'learning_rate': expected a number above 0 and of at most 10, got");
   refuses({"--lr", "nan"}, "'learning_rate': expected a number above 0 and of at most 10, got");
   refuses({"--lr", "1e999"}, "'learning_rate': expected a number above 0 and of at most 10, got");
-  refuses({"--lr", "0,001"}, "'learning_rate': expected a number above 0 and of at most 10, got");
+  refuses({"--lr", "0,001"}, "error: --lr: 'learning_rate': expected a number above 0 and of at ");
   refuses({"--lr", "-1"}, "'learning_rate': expected a number above 0 and of at most 10, got -1");
-  refuses({"--device", "tpu"}, "expected auto, cpu, cuda or cuda:<number>, got \"tpu\"");
+  refuses({"--device", "tpu"},
+          "error: configuration: 'device': expected auto, cpu, cuda or cuda:<number>, got \"tpu\"");
   refuses({"--task", "chess"}, "'task': expected one of 'recall', 'dna', 'text', got \"chess\"");
   refuses({"--set", "d_modle=3"}, "d_modle' (did you mean 'd_model'?)");
   refuses({"--set", "d_model"}, "'assignment': expected key=value, got 'd_model'");
@@ -60,9 +61,11 @@ TEST_CASE("usage errors are one line and exit 2, before any file is made") {
   check_refusal(generate({"--checkpoint", "a", "--prompt"}), 2, "--prompt: expected TEXT");
   check_refusal(generate({"--checkpoint", "a", "--prompt", "b", "--seed", "-1"}), 2,
                 "--seed: expected a whole number from 0 to");
-  check_refusal(
-      generate({"--checkpoint", "a", "--prompt", "b", "--temperature", "nan"}), 2,
-      "'--temperature': expected a number of at least 0 and of at most 1000, got \"nan\"");
+  check_refusal(generate({"--checkpoint", "a", "--prompt", "b", "--temperature", "nan"}), 2,
+                "--temperature: expected a number of at least 0 and of at most 1000, got 'nan'");
+  const char* one = "expected either --prompt or --prompt-file";
+  check_refusal(generate({"--checkpoint", "a"}), 2, one);
+  check_refusal(generate({"--checkpoint", "a", "--prompt", "b", "--prompt-file", "c"}), 2, one);
 }
 
 TEST_CASE("help and version exit 0 and teach") {
@@ -232,7 +235,7 @@ TEST_CASE("nothing to resume is an error") {
 TEST_CASE("a second run in the same directory is kept out") {
   const TemporaryDirectory folder;
   const std::string run = folder.path("run");
-  REQUIRE(train({"--steps", "2", "--out", run}).status == 0);
+  REQUIRE(train({"--steps", "2", "--set", "schedule_steps=100000000", "--out", run}).status == 0);
   const std::string again = CROCUTA_TRAIN_HYENA " --resume " + run;
   const ProgramResult result =
       shell(again + " --steps 100000000 >/dev/null & pid=$!; for i in {1..400}; do [[ $(< " + run +
@@ -264,8 +267,9 @@ TEST_CASE(
   ::unsetenv("CROCUTA_EMULATED_DEVICES");
   CAPTURE(automatic.out, automatic.err);
   CHECK(automatic.status == 0);
-  CHECK_THAT(automatic.out, ContainsSubstring(std::string("float32 on cpu (no GPU: ") +
-                                              (has_cuda_build() ? "" : "this build has no CUDA)")));
+  CHECK_THAT(automatic.out,
+             ContainsSubstring(std::string("float32 on cpu\nNo GPU is used: ") +
+                               (has_cuda_build() ? "" : "this build has no CUDA\n")));
 }
 
 }  // namespace crocuta::test
