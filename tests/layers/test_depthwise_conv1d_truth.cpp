@@ -170,6 +170,7 @@ std::string mismatch(const Case& c, const char* what, const Tensor& got, const S
     const long double exact = want.value[i];
     long double bound = 0, expected = exact;
     if (c.values == Values::small_integers) {
+      if (values[i] == exact) continue;
       expected = round_to(format, exact);
       if (values[i] == expected) continue;
     } else {
@@ -207,10 +208,10 @@ std::string check_case(std::uint64_t seed) {
   const Tensor y = conv.forward(x);
   y.backward(dy);
 
-  const ConvTruth truth =
-      conv_truth(s, x.to_vector<double>(), conv.weight().to_vector<double>(),
-                 c.bias ? conv.bias().to_vector<double>() : std::vector<double>(),
-                 dy.to_vector<double>(), c.dtype == DType::float64);
+  const ConvTruth truth = conv_truth(
+      s, x.to_vector<double>(), conv.weight().to_vector<double>(),
+      c.bias ? conv.bias().to_vector<double>() : std::vector<double>(), dy.to_vector<double>(),
+      c.dtype == DType::float64 && c.values != Values::small_integers);
   std::string wrong = mismatch(c, "y", y, shape, truth.y, s.taps);
   if (wrong.empty() && c.wanted != Wanted::only_parameters) {
     wrong = mismatch(c, "dx", x.grad(), shape, truth.dx, s.taps);
