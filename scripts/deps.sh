@@ -4,7 +4,8 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/deps.sh [--mpi] [--tests] [--emulation] [--coverage] [--fuzz] [--plots] [--ci]
+usage: scripts/deps.sh [--mpi] [--tests] [--emulation] [--coverage] [--clang] [--fuzz] [--plots]
+                       [--ci]
 
 Installs the packages that are missing, and says nothing when there are none. Needs root, or sudo
 that does not ask for a password; otherwise prints the line to run and exits with 1.
@@ -14,6 +15,7 @@ that does not ask for a password; otherwise prints the line to run and exits wit
   --tests      also Catch2, Python 3, and Open MPI
   --emulation  also Boost.Context, on which the threads of emulated CUDA kernels run
   --coverage   also gcovr, for scripts/coverage.sh
+  --clang      also Clang
   --fuzz       also Clang with its runtime libraries, for scripts/fuzz.sh
   --plots      also matplotlib, for tools/plot_metrics.py
   --ci         also clang-format 14, with which this code is formatted, and ccache
@@ -59,6 +61,7 @@ for option in "$@"; do
       ;;
     --emulation) need libboost-context-dev library ;;
     --coverage) need gcovr command gcovr ;;
+    --clang) need clang command clang++ ;;
     --fuzz)
       need clang command clang++
       need libclang-rt-dev library

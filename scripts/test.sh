@@ -2,8 +2,9 @@
 # usage: scripts/test.sh [preset] [-D<CMake variable>=<value> ...]
 #
 # Installs what is missing, builds, runs all tests, and ends with the line
-# `N passed, N failed, N skipped`. Presets: cpu (the default), debug, asan, tsan; cuda-emulated and
-# cuda-emulated-asan, where all runs on the CUDA backend, emulated on the CPU; cuda, which needs a GPU.
+# `N passed, N failed, N skipped`. Presets: cpu (the default), debug, clang, asan, tsan;
+# cuda-emulated and cuda-emulated-asan, where all runs on the CUDA backend, emulated on the CPU; cuda,
+# which needs a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
@@ -24,6 +25,7 @@ require_writable "$build"
 
 packages=(--tests)
 [[ $preset == *emulated* ]] && packages+=(--emulation)
+[[ $preset == clang ]] && packages+=(--clang)
 scripts/deps.sh "${packages[@]}"
 
 quietly cmake --preset "$preset" -DCROCUTA_TESTS=ON "$@"
