@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# usage: scripts/portability.sh [--list | row ...]
+#
+# The README's two commands on bare systems: each row of the table is a clean clone of this commit in
+# a chroot of its system, in a folder with blanks and umlauts in its name. Prints how many tests
+# passed, failed and were skipped, and the seconds that each command took; logs stay in
+# build/portability, as do the systems, which are downloaded once. All rows take hours; --list names
+# them. Needs root, debootstrap, and ubuntu-keyring for Ubuntu. Settings from the environment:
+#   DEBIAN_MIRROR, UBUNTU_MIRROR   where packages come from
+#   http_proxy, ...                handed on, as is apt's own proxy
+#   CMAKE_CXX_COMPILER_LAUNCHER=ccache with CCACHE_DIR=<folder>   share objects between rows
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/common.sh
+help_if_asked "$@"
+: "${DEBIAN_MIRROR:=http://deb.debian.org/debian}" "${UBUNTU_MIRROR:=http://archive.ubuntu.com/ubuntu}"
+
+# Name, system, who (user: root installs the packages, an ordinary user does all else), what is in the
+# environment, arguments of scripts/test.sh. Rows without arguments run scripts/train.sh, too.
+rows="
+debian12              bookworm  user  -
+debian12-root         bookworm  root  -
+debian12-v2           bookworm  user  -                          cpu -DCROCUTA_MARCH=x86-64-v2
+debian12-v3-haswell   bookworm  user  OPENBLAS_CORETYPE=Haswell  cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-v3-prescott  bookworm  user  OPENBLAS_CORETYPE=Prescott cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-1-thread     bookworm  user  CROCUTA_NUM_THREADS=1      cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-3-threads    bookworm  user  CROCUTA_NUM_THREADS=3      cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-without-mpi  bookworm  user  -                          cpu -DCROCUTA_MPI=OFF
+debian12-clang        bookworm  user  -                          clang
+debian13              trixie    user  -
+debian13-root         trixie    root  -
+debian13-clang        trixie    user  -                          clang
+ubuntu24.04           noble     user  -
+ubuntu24.04-root      noble     root  -
+ubuntu24.04-clang     noble     user  -                          clang
+"
+base=$PWD/build/portability
+mkdir -p "$base"
+
+row_of() { grep -E "^$1 " <<<"$rows" || refuse "unknown row '$1' (see --list)"; }
+
+# A bare system in $base/<suite>, downloaded unless it is there.
+make_system() {
+  local suite=$1 root=$base/$1 mirror=$DEBIAN_MIRROR options=() script=()
+  [[ -e $root/.complete ]] && return
+  if [[ $suite == noble ]]; then
+    mirror=$UBUNTU_MIRROR
+    options=(--components=main,universe --keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg)
+    script=(gutsy)  # that of all releases since; an older debootstrap does not know the name
+  fi
+  rm -rf "$root"
+  debootstrap --variant=minbase "${options[@]}" "$suite" "$root" "$mirror" "${script[@]}"
+  apt-config dump | grep -E '^Acquire::(http|https)::Proxy' >"$root/etc/apt/apt.conf.d/90proxy" || true
+  chroot "$root" useradd --create-home hyena
+  touch "$root/.complete"
+}
+
+# inside <suite> <user> <command>: in the system, with mounts that end with the command.
+inside() {
+  local root=$base/$1 user=$2 home=/home/hyena
+  [[ $user == user ]] && user=hyena || home=/root
+  cp /etc/resolv.conf "$root/etc/resolv.conf"
+  [[ -z ${CCACHE_DIR-} ]] || mkdir -p "$root$CCACHE_DIR"
+  unshare --mount --pid --fork --kill-child bash -c '
+    mount -t proc proc "$0/proc"
+    mount --rbind /dev "$0/dev"
+    [[ -z ${CCACHE_DIR-} ]] || mount --bind "$CCACHE_DIR" "$0$CCACHE_DIR"
+    exec chroot --userspec="$1:$1" "$0" env HOME="$2" USER="$1" LC_ALL=C.UTF-8 bash -c "$3"
+  ' "$root" "$user" "$home" "$3" </dev/null
+}
+
+run_row() {
+  local name=$1 suite=$2 who=$3 environment=$4 arguments=${*:5} folder tree packages=(--tests)
+  local start train=- test log=$base/$1.log counts
+  [[ $environment == - ]] && environment=""
+  make_system "$suite" >"$base/$suite.log" 2>&1
+  [[ $who == root ]] && folder=/root || folder=/home/hyena
+  tree="$folder/Jürgens schöne Hyäne"
+  rm -rf "${base:?}/$suite$tree"
+  git clone --quiet --no-hardlinks . "$base/$suite$tree"
+  [[ $who == root ]] || inside "$suite" root "chown -R hyena:hyena '$tree'"
+  : >"$log"
+  if [[ $who == user ]]; then  # who cannot install packages
+    [[ $arguments != clang ]] || packages+=(--clang)
+    inside "$suite" root "cd '$tree' && scripts/deps.sh ${packages[*]}" >>"$log" 2>&1
+  fi
+  [[ ${CMAKE_CXX_COMPILER_LAUNCHER-} != ccache ]] ||
+    inside "$suite" root "command -v ccache || apt-get install -qqy ccache" >>"$log" 2>&1
+  local run="cd '$tree' && env $environment"
+  if [[ -z $arguments ]]; then
+    start=$SECONDS
+    if inside "$suite" "$who" "$run scripts/train.sh" >>"$log" 2>&1; then
+      train="$((SECONDS - start)) s"
+    else
+      train=failed
+    fi
+  fi
+  start=$SECONDS
+  inside "$suite" "$who" "$run scripts/test.sh $arguments" >>"$log" 2>&1 || true
+  test=$((SECONDS - start))
+  counts=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" | tail -n 1) ||
+    counts="did not run"
+  # More ranks than cores.
+  if [[ -z $arguments ]] && ! inside "$suite" "$who" "$run scripts/mpirun.sh -n \$((\$(nproc) * 2)) \
+      build/cpu/bin/train_hyena --steps 20 --out runs/ranks" >>"$log" 2>&1; then
+    counts+=", mpirun failed"
+  fi
+  printf '| %-20s | %-4s | %-8s | %-37s | %5d s |\n' "$name" "$who" "$train" "$counts" "$test"
+  [[ $counts == *" 0 failed, "* && $counts != *mpirun* && $train != failed ]]
+}
+
+if [[ ${1-} == --list ]]; then
+  printf '%s' "${rows#?}"
+  exit
+fi
+((EUID == 0)) || refuse "making systems and entering them needs root"
+command -v debootstrap >/dev/null || refuse "needs debootstrap (apt-get install debootstrap)"
+(($#)) || mapfile -t < <(grep -oE '^[a-z][^ ]*' <<<"$rows")
+(($#)) || set -- "${MAPFILE[@]}"
+for name in "$@"; do row_of "$name" >/dev/null; done
+
+echo "Commit $(git rev-parse --short HEAD), $(nproc) cores,$(sed -n '/^model name/{s/.*://p;q}' /proc/cpuinfo)"
+echo "| row | who | train.sh | tests | test.sh |"
+echo "| --- | --- | --- | --- | --- |"
+failed=0
+for name in "$@"; do
+  read -ra row <<<"$(row_of "$name")"
+  run_row "${row[@]}" || failed=1
+done
+exit "$failed"
