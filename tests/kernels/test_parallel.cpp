@@ -8,7 +8,9 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -83,6 +85,32 @@ TEST_CASE("a slot belongs to one thread at a time, and there are no more than th
     });
   }
   CHECK(wrong == 0);
+}
+
+// Hangs, until the test's time limit, where no second thread takes part.
+TEST_CASE(
+    "the threads of a loop run at the same time, awake or asleep before, and all end with it") {
+  const NumThreads restored(2);
+  const std::thread::id caller = std::this_thread::get_id();
+  for (const auto pause : {std::chrono::milliseconds(0), std::chrono::milliseconds(20)}) {
+    for (int repeat = 0; repeat < 5; ++repeat) {
+      std::this_thread::sleep_for(pause);
+      std::atomic<bool> joined = false;
+      std::atomic<int> begun = 0, ended = 0;
+      parallel_for(8, 1, [&](std::int64_t, std::int64_t) {
+        ++begun;
+        if (std::this_thread::get_id() == caller) {
+          while (!joined) std::this_thread::yield();
+        } else {
+          joined = true;
+          std::this_thread::sleep_for(std::chrono::milliseconds(2));  // the caller has nothing left
+        }
+        ++ended;
+      });
+      CHECK(begun == 8);
+      CHECK(ended == 8);
+    }
+  }
 }
 
 TEST_CASE("a loop inside a loop runs on the thread that meets it") {
@@ -185,18 +213,22 @@ TEST_CASE("a loop ends where the system has no more threads to give") {
 }
 #endif
 
+#if defined(__linux__)
 TEST_CASE("signals reach the program's own threads, not the pool's") {
   REQUIRE(visits(1000, 1, 4) == std::vector<int>(1000, 1));
-  sigset_t usr1, before;
-  sigemptyset(&usr1);
-  sigaddset(&usr1, SIGUSR1);
-  pthread_sigmask(SIG_BLOCK, &usr1, &before);
-  struct sigaction ignore_it = {}, old = {};
-  ignore_it.sa_handler = [](int) {};
-  sigaction(SIGUSR1, &ignore_it, &old);
-  kill(getpid(), SIGUSR1);  // goes to any thread that does not block it
-  const timespec limit{5, 0};
-  CHECK(sigtimedwait(&usr1, nullptr, &limit) == SIGUSR1);
-  sigaction(SIGUSR1, &old, nullptr);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  int threads = 0;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream status(task.path() / "status");
+    std::string word;
+    while (status >> word && word != "SigBlk:") continue;
+    std::uint64_t blocked = 0;
+    status >> std::hex >> blocked;
+    ++threads;
+    const bool is_main = task.path().filename() == std::to_string(getpid());
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGALRM}) {
+      CHECK((blocked >> (signal - 1) & 1) == (is_main ? 0 : 1));
+    }
+  }
+  CHECK(threads >= 4);
 }
+#endif

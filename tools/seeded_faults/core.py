@@ -65,6 +65,19 @@ FAULTS = [
           L + "distributed_depthwise_conv1d.cpp", "if (options.hidden_dim % groups != 0) {",
           "if (options.hidden_dim < groups) {", LAYER),
 
+    # The pool of threads.
+    Fault("threads: a loop ends before its last range", K + "parallel.cpp",
+          "    if (spin_until(done)) return;\n", "    return;\n", "test_parallel"),
+    Fault("threads: all threads of a loop have the caller's slot", K + "parallel.cpp",
+          "loop_->work(slot_);", "loop_->work(0);", "test_parallel"),
+    Fault("threads: a loop inside a loop gets threads of its own", K + "parallel.cpp",
+          "    in_loop = true;\n", "", "test_parallel"),
+    Fault("threads: the elements left over by an even cut", K + "parallel.cpp",
+          "range + std::min(range, n % ranges);", "range;", "test_parallel"),
+    Fault("threads: signals go to the pool", K + "parallel.cpp",
+          "    pthread_sigmask(SIG_BLOCK, &all, &before_);\n",
+          "    pthread_sigmask(SIG_BLOCK, nullptr, &before_);\n", "test_parallel"),
+
     # The graph.
     Fault("autograd: of several gradients, the last", F + "autograd.cpp",
           "sum = crocuta::add(sum, grad);", "sum = grad.clone();", "test_autograd"),
