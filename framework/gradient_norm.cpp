@@ -6,11 +6,16 @@
 #include "framework/ops.h"
 
 namespace crocuta {
+namespace {
 
-double gradient_norm(const std::vector<Tensor>& parameters) {
+// The sum of squares of all gradients times `scale`.
+double sum_of_squares(const std::vector<Tensor>& parameters, double scale) {
+  const NoGrad guard;
   std::vector<Tensor> squares;
   for (const Tensor& parameter : parameters) {
-    if (parameter.grad().defined()) squares.push_back(squared_norm(parameter.grad()));
+    const Tensor grad = parameter.grad();
+    if (!grad.defined()) continue;
+    squares.push_back(squared_norm(scale == 1 ? grad : affine(grad.to(DType::float64), scale, 0)));
   }
   if (squares.empty()) return 0;
   // Brought together, so that a GPU is waited for once.
@@ -20,7 +25,17 @@ double gradient_norm(const std::vector<Tensor>& parameters) {
   }
   double sum = 0;
   for (const double square : all.to_vector<double>()) sum += square;
-  return std::sqrt(sum);
+  return sum;
+}
+
+}  // namespace
+
+double gradient_norm(const std::vector<Tensor>& parameters) {
+  const double sum = sum_of_squares(parameters, 1);
+  if (sum >= 0x1p-900 && std::isfinite(sum)) return std::sqrt(sum);
+  // Squares of float64 overflow or vanish where the norm does not.
+  const double scale = sum < 1 ? 0x1p600 : 0x1p-600;
+  return std::sqrt(sum_of_squares(parameters, scale)) / scale;
 }
 
 double clip_factor(double norm, double max_norm) {

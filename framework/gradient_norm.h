@@ -8,7 +8,8 @@
 namespace crocuta {
 
 // The 2-norm of the gradients of all parameters taken together, summed in double in the order
-// given. Parameters without a gradient count as zeros.
+// given. Parameters without a gradient count as zeros. Infinite only if the norm itself is beyond
+// double, or a gradient is.
 double gradient_norm(const std::vector<Tensor>& parameters);
 
 // The factor by which a gradient of this norm is scaled so as not to exceed max_norm:

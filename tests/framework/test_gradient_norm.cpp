@@ -58,6 +58,24 @@ TEST_CASE("the gradient norm covers all parameters that have one") {
   CHECK(gradient_norm({}) == 0);
 }
 
+TEST_CASE("the gradient norm is right where squares overflow or vanish") {
+  for (const double size : {1e200, 1e300, 1e-200, 1e-300}) {
+    const Tensor wide = with_gradient(full({4}, 3 * size, {.dtype = DType::float64}));
+    CHECK(gradient_norm({wide}) == Approx(6 * size).epsilon(1e-14));
+    CHECK(clip_grad_norm({wide}, size) == Approx(6 * size).epsilon(1e-14));
+    if (size > 1) CHECK(gradient_norm({wide}) == Approx(size).epsilon(1e-14));
+    // Beside float32, which cannot hold the scale.
+    const Tensor narrow = with_gradient(tensor({1e30, 1e-30}));
+    const double both = gradient_norm({narrow, with_gradient(full({1}, 1e300, {DType::float64}))});
+    CHECK(both == Approx(1e300).epsilon(1e-14));
+  }
+  CHECK(gradient_norm({with_gradient(full({4}, 3e38))}) == Approx(6e38).epsilon(1e-6));
+  CHECK(gradient_norm({with_gradient(full({4}, 1e-45))}) == Approx(2.8e-45).epsilon(1e-2));
+  CHECK(gradient_norm({with_gradient(zeros({4}))}) == 0);
+  CHECK(std::isinf(gradient_norm({with_gradient(tensor({1, INFINITY}))})));
+  CHECK(std::isnan(gradient_norm({with_gradient(tensor({INFINITY, NAN}))})));
+}
+
 TEST_CASE("clipping scales gradients above the limit and leaves others") {
   const Tensor shared = tensor({3, 4});
   const Tensor a = with_gradient(shared), b = with_gradient(tensor({0, 12}));
