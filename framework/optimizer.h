@@ -91,7 +91,9 @@ struct AdamWOptions {
 
 // AdamW (Loshchilov and Hutter, ICLR 2019), as torch.optim.AdamW computes it: decay is
 // p -= lr weight_decay p, eps is added to the root of the corrected second moment. State: exp_avg,
-// exp_avg_sq.
+// exp_avg_sq. A gradient whose square would overflow (beyond 2^63; 2^511 in float64) counts as the
+// largest that does not, and one that is infinite makes its parameter NaN: no parameter stops
+// learning in silence.
 class AdamW : public Optimizer {
  public:
   // Throws as Optimizer does, and ArgumentError unless eps > 0.

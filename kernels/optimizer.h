@@ -6,7 +6,7 @@
 namespace crocuta::kernels {
 
 // AdamW (Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019):
-//   g = grad_scale * grad
+//   g = grad_scale * grad, limited to what can be squared
 //   m = beta1 m + (1 - beta1) g,   v = beta2 v + (1 - beta2) g^2
 //   p = p - lr weight_decay p - lr (m / correction1) / (sqrt(v / correction2) + eps)
 struct AdamWStep {
@@ -20,6 +20,16 @@ struct AdamWStep {
 struct SgdStep {
   double lr, momentum, weight_decay, grad_scale;
 };
+
+// The gradient of which AdamW keeps a square that does not overflow: one of more than 2^63 (2^511
+// in double) counts as that much; an infinite one becomes NaN, so as to be noticed.
+template <class A>
+CROCUTA_HOST_DEVICE inline A limit_for_square(A g) {
+  const A most = static_cast<A>(sizeof(A) == 4 ? 0x1p63 : 0x1p511);
+  A limited = g > most ? most : g;
+  limited = limited < -most ? -most : limited;
+  return limited + (g - g);
+}
 
 // In place on [n] elements; state is kept, and computed with, in accumulator_t<T>. If `master` is
 // not null it is the parameter in full, and `param` becomes its rounding.

@@ -26,7 +26,7 @@ void adamw(int64_t n, const AdamWStep& s, const T* __restrict grad, T* __restric
   const A root = static_cast<A>(1 / std::sqrt(s.correction2));
   const A scale = static_cast<A>(s.grad_scale);
   for (int64_t i = 0; i < n; ++i) {
-    const A g = scale * static_cast<A>(grad[i]);
+    const A g = limit_for_square(scale * static_cast<A>(grad[i]));
     const A m = beta1 * exp_avg[i] + rest1 * g;
     const A v = beta2 * exp_avg_sq[i] + rest2 * g * g;
     exp_avg[i] = m;

@@ -56,7 +56,7 @@ struct AdamWBody {
     Vector<A, N> p, m, v;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      const A g = scale * static_cast<A>(old.grad[k]);
+      const A g = limit_for_square(scale * static_cast<A>(old.grad[k]));
       m[k] = beta1 * old.m[k] + rest1 * g;
       v[k] = beta2 * old.v[k] + rest2 * g * g;
       p[k] = old.p[k] * keep - rate * m[k] / (std::sqrt(v[k]) * root + eps);

@@ -72,6 +72,31 @@ TEST_CASE("the first AdamW step moves by the learning rate against the gradient'
   CHECK(!p.grad().defined());
 }
 
+TEST_CASE("AdamW takes gradients whose squares overflow, and goes on learning") {
+  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+    const double most = dtype == DType::float64 ? 1e308 : 3e38;
+    const Tensor p = parameter(zeros({4}, {.dtype = dtype}));
+    AdamW optimizer({{"p", p}}, {.learning_rate = 0.125, .weight_decay = 0});
+    p.set_grad(from_vector<double>({most, -most, most * 1e-12, 1}, {4}).to(dtype));
+    optimizer.step();
+    check_values(p, {-0.125, 0.125, -0.125, -0.125}, 1e-6);
+    // The root of the second moment falls by sqrt(beta2) a step, the first moment by beta1.
+    const double before = p.to_vector<double>()[0];
+    for (int t = 0; t < 3; ++t) {
+      p.set_grad(ones({4}, {.dtype = dtype}));
+      optimizer.step();
+    }
+    CHECK(p.to_vector<double>()[0] < before - 0.1);
+    for (const double v : p.to_vector<double>()) CHECK(std::isfinite(v));
+    for (const double infinite : {double{INFINITY}, -double{INFINITY}, double{NAN}}) {
+      p.set_grad(from_vector<double>({0, 0, 0, infinite}, {4}).to(dtype));
+      optimizer.step();
+      CHECK(std::isfinite(p.to_vector<double>()[0]));
+      CHECK(std::isnan(p.to_vector<double>()[3]));
+    }
+  }
+}
+
 TEST_CASE("three steps end where PyTorch's do") {
   // torch.optim in float64, gradient (0.1 t, -0.3, 2 (2 - t)) at t = 1, 2, 3.
   const auto run = [](auto make) {
