@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "examples/hyena/data/draws.h"
 #include "framework/ops.h"
@@ -20,8 +19,17 @@ std::vector<float> next_logits(HyenaLM& model, const std::vector<std::int64_t>& 
 
 std::int64_t choose_token(const std::vector<float>& logits, const DecodeOptions& options,
                           std::int64_t position) {
-  std::vector<std::int64_t> order(logits.size());
-  std::iota(order.begin(), order.end(), 0);
+  std::vector<std::int64_t> order;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!(logits[i] < HUGE_VALF)) {
+      throw Error(str("the model gives token ", i, " the logit ", logits[i],
+                      ": are its parameters damaged?"));
+    }
+    if (logits[i] > -HUGE_VALF) order.push_back(static_cast<std::int64_t>(i));
+  }
+  if (order.empty()) {
+    throw Error("the model gives no token a chance: are its parameters damaged?");
+  }
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
     return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
   });

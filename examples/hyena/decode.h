@@ -20,7 +20,9 @@ struct DecodeOptions {
 // over the last l_max when there are more.
 std::vector<float> next_logits(HyenaLM& model, const std::vector<std::int64_t>& tokens);
 
-// The token to append: a pure function of its arguments. Ties go to the smaller token.
+// The token to append: a pure function of its arguments. Ties go to the smaller token, and one
+// whose logit is -infinity is never chosen. Throws Error if a logit is NaN or +infinity, or
+// all are -infinity.
 std::int64_t choose_token(const std::vector<float>& logits, const DecodeOptions& options,
                           std::int64_t position);
 

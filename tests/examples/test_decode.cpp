@@ -67,6 +67,31 @@ TEST_CASE("tokens are drawn as their probabilities say") {
   CHECK(drawn[2] == 1000);
 }
 
+TEST_CASE("a token that is impossible is never chosen") {
+  const float never = -HUGE_VALF;
+  for (std::int64_t i = 0; i < 200; ++i) {
+    CHECK(choose_token({never, 0, never}, {}, i) == 1);
+    CHECK(choose_token({never, 0, never}, {.top_k = 2}, i) == 1);
+    CHECK(choose_token({never, -3e38f, never}, {.temperature = 1e-3}, i) == 1);
+    CHECK(choose_token({-3e38f, never, 3e38f}, {}, i) == 2);
+  }
+  CHECK(choose_token({never, never, -1}, {.temperature = 0}, 0) == 2);
+}
+
+TEST_CASE("nothing is chosen among logits that say nothing") {
+  const auto outcome = [](const std::vector<float>& logits, double temperature) {
+    return message_of<Error>([&] { choose_token(logits, {.temperature = temperature}, 0); });
+  };
+  for (const double temperature : {0.0, 1.0}) {
+    CHECK(outcome({0, NAN, 1}, temperature) ==
+          "the model gives token 1 the logit nan: are its parameters damaged?");
+    CHECK(outcome({0, 1, HUGE_VALF}, temperature) ==
+          "the model gives token 2 the logit inf: are its parameters damaged?");
+    CHECK(outcome({-HUGE_VALF, -HUGE_VALF}, temperature) ==
+          "the model gives no token a chance: are its parameters damaged?");
+  }
+}
+
 TEST_CASE("a continuation is a pure function of model, prompt and seed") {
   TinyRun run(tiny_options());
   HyenaLM& model = run.trainer.model();
