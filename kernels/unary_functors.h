@@ -182,7 +182,7 @@ struct Square {
 struct SquareBackward {
   template <class A>
   CROCUTA_HOST_DEVICE A operator()(A x, A dy) const {
-    return 2 * x * dy;
+    return 2 * (x * dy);  // 2 x alone may overflow
   }
 };
 

@@ -71,8 +71,11 @@ TEST_CASE("sin and cos of large arguments and of infinity are the library's") {
 }
 
 TEST_CASE("activations saturate without overflow") {
-  const std::vector<double> x = {-1e30, -200, -50, 50, 200, 1e30};
-  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
+    const double most = dtype == DType::float16   ? 65504
+                        : dtype == DType::float64 ? 1.7e308
+                                                  : 0x1.fep127;
+    const std::vector<double> x = {-most, -200, -50, 50, 200, most};
     std::vector<double> positive(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {
       positive[i] = x[i] > 0 ? from_vector(x, {6}).to(dtype).to_vector<double>()[i] : 0;
@@ -87,6 +90,22 @@ TEST_CASE("activations saturate without overflow") {
     for (const double v : values(bind(silu), x, dtype)) CHECK(std::isfinite(v));
     for (const double v : slopes(bind(silu), x, dtype)) CHECK(std::isfinite(v));
     for (const double v : slopes(bind(sigmoid), x, dtype)) CHECK(std::isfinite(v));
+    CHECK(values(bind(silu), x, dtype)[5] == most);
+    CHECK(slopes(bind(silu), x, dtype)[5] == 1);
+    CHECK(std::fabs(values(bind(silu), x, dtype)[0]) == 0);
+    CHECK(std::fabs(slopes(bind(silu), x, dtype)[0]) == 0);
+  }
+}
+
+TEST_CASE("a gradient is as large as it is, whatever its factors") {
+  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+    const double most = dtype == DType::float64 ? 0x1p1023 : 0x1p127;
+    for (const Fn& op : {bind(square), bind_pow(2)}) {
+      const Tensor x = full({3}, most, {.dtype = dtype});
+      x.set_requires_grad();
+      op({x}).backward(full({3}, 0x1p-20, {.dtype = dtype}));
+      CHECK(x.grad().to_vector<double>()[0] == most * 0x1p-19);
+    }
   }
 }
 
