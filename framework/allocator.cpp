@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <iomanip>
 
 #include "framework/allocator_cache.h"
+#include "framework/available_memory.h"
 #include "framework/error.h"
 
 #if defined(__has_feature)
@@ -46,19 +46,6 @@ std::size_t CachingAllocator::size_class(std::size_t bytes) const {
   const std::size_t step = std::bit_floor(bytes - 1) / 4;
   const std::size_t rounded = (bytes + step - 1) / step * step;
   return rounded >= kHugePage ? (rounded + kHugePage - 1) / kHugePage * kHugePage : rounded;
-}
-
-std::string CachingAllocator::text(std::size_t bytes) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  if (bytes < std::size_t{1} << 20) {
-    out << bytes << " bytes";
-  } else if (bytes < std::size_t{1} << 30) {
-    out << std::fixed << std::setprecision(2) << static_cast<double>(bytes) * 0x1p-20 << " MiB";
-  } else {
-    out << std::fixed << std::setprecision(2) << static_cast<double>(bytes) * 0x1p-30 << " GiB";
-  }
-  return out.str();
 }
 
 void* CachingAllocator::allocate(std::size_t bytes, kernels::Stream stream) {
@@ -127,8 +114,9 @@ void CachingAllocator::drop_cache() {
 }
 
 void CachingAllocator::out_of_memory(std::size_t wanted, const std::string& free) {
-  throw OutOfMemory(str("allocate: out of memory on ", device_, ": wanted ", text(wanted), ", ",
-                        free, "; try a smaller batch size or sequence length"));
+  throw OutOfMemory(str("out of memory on ", device_, ": wanted ",
+                        memory_text(static_cast<double>(wanted)), ", ", free,
+                        "; try a smaller batch size or sequence length"));
 }
 
 namespace {

@@ -35,8 +35,6 @@ class CachingAllocator {
   Device device() const { return device_; }
   // Whether blocks are kept; if not, each has just the bytes that were asked for.
   bool caching() const { return caching_; }
-  // "1.50 GiB"
-  static std::string text(std::size_t bytes);
 
   // Fresh memory from the device, or nullptr.
   virtual void* take(std::size_t bytes) = 0;

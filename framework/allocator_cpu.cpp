@@ -1,10 +1,9 @@
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 
 #include "framework/allocator_cache.h"
+#include "framework/available_memory.h"
 #include "framework/error.h"
 
 namespace crocuta {
@@ -44,22 +43,12 @@ class CpuAllocator final : public CachingAllocator {
     }
   }
 
-  std::string free_memory() override { return text(available_memory()) + " free"; }
+  std::string free_memory() override {
+    return memory_text(static_cast<double>(available_memory())) + " free";
+  }
 
  private:
   static constexpr std::size_t kLarge = std::size_t{64} << 20;
-
-  // Bytes that can still be had without swapping: the machine's available memory.
-  static std::size_t available_memory() {
-    std::ifstream info("/proc/meminfo");
-    std::string key, unit;
-    std::size_t kib = 0;
-    while (info >> key >> kib >> unit) {
-      if (key == "MemAvailable:") return kib * 1024;
-    }
-    return static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
-           static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  }
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "framework/allocator_cache.h"
+#include "framework/available_memory.h"
 #include "framework/device_cuda.h"
 #include "framework/error.h"
 #include "kernels/cuda/device.h"
@@ -40,7 +41,8 @@ class CudaAllocator final : public CachingAllocator {
       cudaGetLastError();
       return "an unknown amount free";
     }
-    return text(free) + " free of " + text(total);
+    return memory_text(static_cast<double>(free)) + " free of " +
+           memory_text(static_cast<double>(total));
   }
 
  private:

@@ -185,7 +185,7 @@ TEST_CASE("the layer refuses options out of range") {
         "int32");
   CHECK_THAT(message_of<OutOfMemory>(
                  [] { Conv conv({.hidden_dim = std::int64_t{1} << 40, .kernel_size = 1 << 10}); }),
-             ContainsSubstring(str("allocate: out of memory on ", default_device(), ": wanted ")));
+             ContainsSubstring(str("out of memory on ", default_device(), ": wanted ")));
   if (!has_cuda_build()) {
     CHECK_THAT(message_of<DeviceError>([] {
                  Conv conv({.hidden_dim = 4, .kernel_size = 3, .device = Device::cuda()});
