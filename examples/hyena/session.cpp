@@ -5,8 +5,10 @@
 #include <filesystem>
 
 #include "distributed/context_parallel.h"
+#include "distributed/init.h"
 #include "examples/hyena/console.h"
 #include "examples/hyena/format.h"
+#include "examples/hyena/memory.h"
 #include "examples/hyena/signals.h"
 #include "examples/hyena/summary.h"
 #include "examples/hyena/together.h"
@@ -57,7 +59,10 @@ class Session {
  private:
   // Everything that can fail does so here, before the first step.
   void prepare() {
+    // Ranks are processes, or threads of this one.
+    const bool processes = distributed::launched_processes().value_or(1) > 1;
     together(world_, [&] {
+      require_memory(options_, world_.size(), processes ? 1 : world_.size());
       task_ = make_task(options_);
       trainer_.emplace(options_, *task_, parallel_);
       if (plan_.checkpoint) trainer_->restore(*plan_.checkpoint);

@@ -224,6 +224,17 @@ TEST_CASE("a directory that cannot hold checkpoints is named, with exit status 1
   CHECK(fs::is_empty(folder.path("target")));
 }
 
+TEST_CASE("a run that cannot fit into memory is refused before it takes any") {
+  const TemporaryDirectory folder;
+  const std::string out = folder.path("run");
+  for (const char* size : {"batch_size=16777216", "d_model=1048576", "seq_len=268435454"}) {
+    CAPTURE(size);
+    check_refusal(train({"--set", size, "--device", "cpu", "--out", out}, false), 1,
+                  "training needs about ");
+    CHECK(!fs::exists(out));
+  }
+}
+
 TEST_CASE("nothing to resume is an error") {
   const TemporaryDirectory folder;
   check_refusal(train({"--resume", folder.path("none")}, false), 1, "no such directory");
