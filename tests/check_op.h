@@ -37,6 +37,10 @@ struct OpCheck {
 // differentiable inputs or with empty ones, what of it applies.
 void check_op(const OpCheck& op);
 
+// The part of it that needs no differences, for numbers so large or small that they say nothing:
+// results against the oracle, and gradients of the other dtypes against those of float64.
+void check_magnitudes(const OpCheck& op);
+
 // The devices tests should run on: the CPU, and a GPU if this build can use one now.
 std::vector<Device> test_devices();
 

@@ -33,6 +33,9 @@ Declared binary(const char* name, Binary op, double (*exact)(double, double),
     d.samples.push_back(of({n}, {n}));
   }
   d.sized = [=](std::int64_t n) { return of({n}, {n}); };
+  for (const double factor : {0x1p100, 0x1p-100}) {
+    d.extremes.push_back(enlarged(of({3, 37}, {3, 37}), factor, true));
+  }
   const auto misfit = [=](const Shape& a, const Shape& b) {
     return refusal<ShapeError>(str(name, ": 'b': expected a shape that broadcasts with ",
                                    to_string(a), ", got ", to_string(b)),

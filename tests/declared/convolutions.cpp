@@ -70,6 +70,9 @@ Declared declared_depthwise_conv1d() {
   d.samples.push_back(
       depthwise_of({2, 5, 17, 4, 4, {.hidden_dim = 12, .channel_offset = 3}}, true));
   d.sized = [=](int64_t n) { return depthwise_of({2, 8, n / 16 + 1, 7, 4, causal}, true); };
+  for (const double factor : {0x1p100, 0x1p-100, 0x1p1000}) {
+    d.extremes.push_back(enlarged(depthwise_of({2, 4, 37, 7, 2, causal}, true), factor, true));
+  }
 
   const auto misfit = [](const char* message, const Shape& x, const Shape& weight,
                          const Shape& bias) {

@@ -186,6 +186,7 @@ std::string missing(const Declared& d, const std::vector<Refusal>& common) {
 void check_declared(const Declared& d, const std::vector<Refusal>& common, std::int64_t many) {
   for (const OpCheck& sample : d.samples) check_op(sample);
   check_op(d.sized(331));
+  for (const OpCheck& sample : d.extremes) check_magnitudes(sample);
   // Emulated GPUs are slow, and have no use for more than a few blocks.
   OpCheck large = d.sized(default_device().is_cuda() ? many / 4 : many);
   large.dtypes = {DType::float32};
@@ -197,6 +198,19 @@ void check_declared(const Declared& d, const std::vector<Refusal>& common, std::
       CHECK(r.outcome() == r.message);
     }
   }
+}
+
+OpCheck enlarged(OpCheck sample, double factor, bool linear) {
+  sample.name += str(" times ", factor);
+  sample.inputs[0] = affine(sample.inputs[0], factor, 0);
+  if (linear) {
+    sample.scale *= factor;
+    sample.gradient_scale *= std::max(factor, 1.0);  // some gradients do not know the factor
+  }
+  const bool narrow = factor > 0x1p-120 && factor < 0x1p120;
+  sample.dtypes = narrow ? std::vector{DType::float32, DType::float64, DType::bfloat16}
+                         : std::vector{DType::float64};
+  return sample;
 }
 
 Tensor sample_ids(const Shape& shape, std::int64_t limit, const std::int64_t* other) {

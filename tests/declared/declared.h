@@ -35,6 +35,9 @@ struct Declared {
   // share the work, millions for the benchmark.
   std::function<OpCheck(std::int64_t n)> sized = {};
   std::vector<Refusal> refusals = {};
+  // Samples of magnitudes at which squares or sums of them overflow or vanish, for
+  // check_magnitudes().
+  std::vector<OpCheck> extremes = {};
 };
 
 // All of them. Each family is a file of this folder.
@@ -71,6 +74,11 @@ inline constexpr char kFloatingExpected[] = "expected float32, float64, bfloat16
 
 // depthwise_conv1d's formula: x, weight and perhaps bias.
 Tensor depthwise_oracle(const Tensors& in, const DepthwiseConv1dOptions& options);
+
+// A sample for Declared::extremes: its first input `factor` times as large, and with it what
+// cancels in results and gradients, if the op is linear in it. In the dtypes that have such
+// numbers.
+OpCheck enlarged(OpCheck sample, double factor, bool linear);
 
 // A declaration's sizes in vectors of doubles.
 inline std::size_t index(std::int64_t i) {

@@ -128,6 +128,9 @@ Declared declared_cross_entropy() {
   }
   d.samples.push_back(of({2}, 5003, {}));
   d.sized = [=](std::int64_t n) { return of({n / 7}, 7, {}); };
+  for (const double factor : {0x1p10, 0x1p100, 0x1p-100, 0x1p1000}) {
+    d.extremes.push_back(enlarged(of({7}, 37, {}), factor, false));
+  }
 
   const auto outside = [](const char* what, std::vector<std::int64_t> targets,
                           CrossEntropyOptions options) {

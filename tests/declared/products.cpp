@@ -70,6 +70,9 @@ OpCheck matmul_of(const Shape& a, const Shape& b) {
 Declared declared_matmul() {
   Declared d{.name = "matmul", .arguments = {"a", "b"}};
   for (const int64_t n : {1, 2, 7, 16, 17}) d.samples.push_back(matmul_of({n, n}, {n, n}));
+  for (const double factor : {0x1p100, 0x1p-100, 0x1p1000}) {
+    d.extremes.push_back(enlarged(matmul_of({7, 17}, {17, 5}), factor, true));
+  }
   const std::vector<std::pair<Shape, Shape>> shapes = {{{3, 5}, {5, 2}},
                                                        {{1, 31}, {31, 1}},
                                                        {{31, 1}, {1, 31}},

@@ -92,6 +92,10 @@ Declared declared_sum() {
   OpCheck from_the_end = sum_of({3, 5}, {1});
   from_the_end.fn = [](const Tensors& x) { return sum(x[0], {-1}); };
   d.samples.push_back(from_the_end);
+  for (const double factor : {0x1p100, 0x1p-100, 0x1p1000}) {
+    d.extremes.push_back(enlarged(sum_of({3, 97}, {1}), factor, true));
+    d.extremes.push_back(enlarged(sum_of({97, 3}, {0}), factor, true));
+  }
   // int64 is summed too, int32 is not.
   for (OpCheck& check : d.samples) check.dtypes.push_back(DType::int64);
   d.sized = [](std::int64_t n) { return sum_of({n}, {0}); };
@@ -128,14 +132,17 @@ Declared declared_mean() {
                       mean_of({3, 4, 5}, {0, 2}, false), mean_of({0, 3}, {1}), mean_of({0, 3}, {0}),
                       all},
           .sized = [](std::int64_t n) { return mean_of({n}, {0}); },
-          .refusals = {
-              refusal<ShapeError>("mean: 'dim': expected from -2 to 1, got -3",
-                                  [] {
-                                    mean(zeros({2, 3}), {-3});
-                                  }),
-              refusal<ShapeError>("mean: 'dims': expected each dimension once, got [1, 1]", [] {
-                mean(zeros({2, 3}), {1, 1});
-              })}};
+          .refusals = {refusal<ShapeError>("mean: 'dim': expected from -2 to 1, got -3",
+                                           [] {
+                                             mean(zeros({2, 3}), {-3});
+                                           }),
+                       refusal<ShapeError>("mean: 'dims': expected each dimension once, got [1, 1]",
+                                           [] {
+                                             mean(zeros({2, 3}), {1, 1});
+                                           })},
+          .extremes = {enlarged(mean_of({3, 97}, {1}), 0x1p100, true),
+                       enlarged(mean_of({3, 97}, {1}), 0x1p-100, true),
+                       enlarged(mean_of({3, 97}, {1}), 0x1p1000, true)}};
 }
 
 Declared declared_sum_to() {
@@ -193,6 +200,9 @@ Declared declared_max() {
     }
   }
   d.sized = [=](std::int64_t n) { return along(1, {n / 10, 10}); };
+  for (const double factor : {0x1p119, 0x1p-110, 0x1p1000}) {
+    d.extremes.push_back(enlarged(along(1, {3, 37}), factor, true));
+  }
   d.refusals = {
       refusal<ShapeError>("max: 'dim': expected from -2 to 1, got 2",
                           [] {
@@ -267,7 +277,9 @@ Declared declared_squared_norm() {
           .arguments = {"x"},
           .samples = {of({3, 5, 7}), of({}), of({7}), of({0})},
           .sized = [=](std::int64_t n) { return of({n}); },
-          .refusals = {of_nothing}};
+          .refusals = {of_nothing},
+          .extremes = {enlarged(of({97}), 0x1p100, true), enlarged(of({97}), 0x1p-100, true),
+                       enlarged(of({97}), 0x1p500, true)}};
 }
 
 }  // namespace

@@ -53,6 +53,9 @@ Declared softmax_form(bool log) {
   }
   // One long row is shared by threads in another way than many short ones, which samples have.
   d.sized = [=](std::int64_t n) { return n < 10000 ? of({n}) : of({n / 13, 13}); };
+  for (const double factor : {0x1p10, 0x1p100, 0x1p-100, 0x1p1000}) {
+    d.extremes.push_back(enlarged(of({3, 97}), factor, false));
+  }
   d.refusals = {refusal<ShapeError>(str(name, ": 'x': expected at least one dimension, got []"),
                                     [=] { (log ? log_softmax : softmax)(zeros({})); })};
   return d;
@@ -106,6 +109,11 @@ Declared declared_layer_norm() {
     d.samples.push_back(layer_norm_of({rows, 6}, 1e-2));
   }
   d.sized = [](std::int64_t n) { return layer_norm_of({n / 13, 13}, 1e-2); };
+  for (const double factor : {0x1p63, 0x1p100, 0x1p-100, 0x1p-60, 0x1p700, 0x1p-700}) {
+    OpCheck check = enlarged(layer_norm_of({5, 97}, factor < 1 ? 0 : 1e-5), factor, false);
+    check.gradient_scale /= std::min(factor, 1.0);  // dx is as large as x is small
+    d.extremes.push_back(check);
+  }
   const auto misfit = [](const char* message, const Shape& x, const Shape& weight,
                          const Shape& bias) {
     return refusal<ShapeError>(message, [=] { layer_norm(zeros(x), zeros(weight), zeros(bias)); });

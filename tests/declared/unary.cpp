@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "framework/ops.h"
 #include "tests/declared/declared.h"
@@ -11,7 +12,7 @@ double gelu_of(double x) {
   return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 double sigmoid_of(double x) {
-  return 1 / (1 + std::exp(-x));
+  return static_cast<double>(1 / (1 + std::exp(-static_cast<long double>(x))));
 }
 
 // Where a function is tried, away from kinks and poles.
@@ -48,6 +49,15 @@ Declared function(const char* name, const std::vector<Piece>& pieces, double sca
     return sample_of(piece, {n}, scale);
   };
   return d;
+}
+
+// Adds numbers from `low` to `high` to what the first piece's function is tried with.
+void try_also(Declared& d, double low, double high) {
+  OpCheck check = d.samples.front();
+  check.name = str(d.name, " from ", low, " to ", high);
+  check.inputs = {sample({3, 67}, low, high, 5)};
+  check.dtypes = {DType::float32, DType::float64, DType::bfloat16};
+  d.extremes.push_back(check);
 }
 
 // Binds an overload of an op that takes one tensor.
@@ -94,30 +104,43 @@ Declared declared_clamp() {
 
 std::vector<Declared> declared_unary() {
   const auto abs_of = [](double x) { return std::fabs(x); };
-  return {function(
-              "exp", exp, [](double x) { return std::exp(x); }, -3, 3),
-          function(
-              "log", log, [](double x) { return std::log(x); }, 0.1, 4),
-          function(
-              "sqrt", sqrt, [](double x) { return std::sqrt(x); }, 0.1, 4),
-          function(
-              "sin", sin, [](double x) { return std::sin(x); }, -9, 9),
-          function(
-              "cos", cos, [](double x) { return std::cos(x); }, -9, 9),
-          function(
-              "tanh", tanh, [](double x) { return std::tanh(x); }, -3, 3),
-          function("abs", {{"abs", bind(abs), abs_of, 0.1, 3},
-                           {"abs, negative", bind(abs), abs_of, -3, -0.1}}),
-          function(
-              "square", square, [](double x) { return x * x; }, -3, 3),
-          declared_pow(),
-          function("relu", {{"relu", bind(relu), [](double x) { return x; }, 0.1, 3},
-                            {"relu, negative", bind(relu), [](double) { return 0.0; }, -3, -0.1}}),
-          function("sigmoid", sigmoid, sigmoid_of, -5, 5),
-          function(
-              "silu", silu, [](double x) { return x * sigmoid_of(x); }, -5, 5),
-          function("gelu", gelu, gelu_of, -4, 4, 1),
-          declared_clamp()};
+  std::vector<Declared> ops = {
+      function(
+          "exp", exp, [](double x) { return std::exp(x); }, -3, 3),
+      function(
+          "log", log, [](double x) { return std::log(x); }, 0.1, 4),
+      function(
+          "sqrt", sqrt, [](double x) { return std::sqrt(x); }, 0.1, 4),
+      function(
+          "sin", sin, [](double x) { return std::sin(x); }, -9, 9),
+      function(
+          "cos", cos, [](double x) { return std::cos(x); }, -9, 9),
+      function(
+          "tanh", tanh, [](double x) { return std::tanh(x); }, -3, 3),
+      function("abs", {{"abs", bind(abs), abs_of, 0.1, 3},
+                       {"abs, negative", bind(abs), abs_of, -3, -0.1}}),
+      function(
+          "square", square, [](double x) { return x * x; }, -3, 3),
+      declared_pow(),
+      function("relu", {{"relu", bind(relu), [](double x) { return x; }, 0.1, 3},
+                        {"relu, negative", bind(relu), [](double) { return 0.0; }, -3, -0.1}}),
+      function("sigmoid", sigmoid, sigmoid_of, -5, 5),
+      function(
+          "silu", silu, [](double x) { return x * sigmoid_of(x); }, -5, 5),
+      function("gelu", gelu, gelu_of, -4, 4, 1),
+      declared_clamp()};
+  const std::map<std::string, std::pair<double, double>> far = {
+      {"exp", {-87, 88}},      {"log", {1e-30, 3e38}},     {"sqrt", {1e-30, 3e38}},
+      {"sin", {-1e30, 1e30}},  {"cos", {-1e30, 1e30}},     {"tanh", {-1e38, 1e38}},
+      {"abs", {-3e38, 3e38}},  {"square", {-1e19, 1e19}},  {"pow", {-1e12, 1e12}},
+      {"relu", {1e20, 3e38}},  {"sigmoid", {-1e38, 1e38}}, {"silu", {-1e38, 1e38}},
+      {"gelu", {-1e38, 1e38}}, {"clamp", {-0.9, 1.9}}};
+  for (Declared& op : ops) {
+    const auto [low, high] = far.at(op.name);
+    try_also(op, low, high);
+    if (low < 0) try_also(op, low * 1e-60, high * 1e-60);
+  }
+  return ops;
 }
 
 }  // namespace crocuta::test
