@@ -71,6 +71,15 @@ std::optional<std::string> command_above(std::string_view path) {
   return std::nullopt;
 }
 
+std::string without_functions(std::string message) {
+  for (const std::string name : {"distributed::init: ", "load_state_dict: ", "shard_sequence: "}) {
+    const std::size_t at = message.find(name);
+    const bool whole = at == 0 || (at != message.npos && message[at - 1] == ' ');
+    if (whole) message.erase(at, name.size());
+  }
+  return message;
+}
+
 std::string shell_quote(std::string_view text) {
   const std::string_view plain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+:,./-";

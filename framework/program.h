@@ -22,6 +22,10 @@ std::string command_beside(std::string_view name);
 // there is none.
 std::optional<std::string> command_above(std::string_view path);
 
+// A message for the user of a program: without the names of the library's functions that what a
+// user gives can make fail, "load_state_dict: " for example.
+std::string without_functions(std::string message);
+
 // One word for a shell: as it is, or in quotes where it has blanks, quotes, control characters, ...
 std::string shell_quote(std::string_view text);
 

@@ -101,6 +101,10 @@ Result run_rank(const LayerRun& run, const Request& request, const ProcessGroup&
 
   Result result{.output = y.detach(), .grad_input = {}, .params = layer->named_parameters()};
   if (dy.defined()) {
+    if (dy.shape() != y.shape()) {
+      fail<ShapeError>(run.layer, "grad_output", str("the output's shape ", to_string(y.shape())),
+                       to_string(dy.shape()));
+    }
     y.backward(dy);
     sync_gradients(layer->parameters(), group);
     if (x.requires_grad()) {

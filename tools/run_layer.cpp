@@ -19,7 +19,7 @@ namespace {
 constexpr int kRunTimeError = 1, kUsageError = 2;
 
 int report(int status, const std::string& message) {
-  std::cerr << "run_layer: error: " << printable(message, 4000) << std::endl;
+  std::cerr << "run_layer: error: " << printable(without_functions(message), 4000) << std::endl;
   return status;
 }
 

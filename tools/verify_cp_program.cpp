@@ -47,6 +47,10 @@ constexpr const char* kFooter =
     "Exit status: 0 all agrees; 1 something differs or fails; 2 command line, layer,\n"
     "configuration, input.";
 
+std::string message_of(const std::exception& error) {
+  return printable(without_functions(error.what()), 4000);
+}
+
 struct Call {
   CpSubject subject;
   std::int64_t ranks = 2;
@@ -57,7 +61,9 @@ struct Call {
 std::vector<std::int64_t> parse_shape(const std::string& text) {
   Config config;
   config.set("shape", "[" + text + "]", "--shape");
-  return config.get_ints("shape", {}, {.min = 0, .max = 1 << 30});
+  std::vector<std::int64_t> sizes = config.get_ints("shape", {}, {.min = 1, .max = 1 << 30});
+  if (sizes.empty()) throw ArgumentError("--shape: expected sizes, like 2,16,8, got none");
+  return sizes;
 }
 
 // What rounding may come to, in sums taken in another order through many layers.
@@ -114,7 +120,10 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
       if (name.starts_with("param.")) s.params[name.substr(6)] = tensor;
       if (name == "input.0") s.x = tensor.to(options.device);
     }
-    if (!s.x.defined()) throw FormatError(str(printable(in), ": 'input.0': expected a tensor"));
+    if (!s.x.defined() || s.x.dim() == 0 || s.x.numel() == 0) {
+      throw FormatError(
+          str(printable(in), ": 'input.0': expected a tensor with elements to share"));
+    }
   } else if (cli.given("--ids") || !cli.given("--layer")) {
     const Tensor numbers = rand(parse_shape(shape), {DType::float64, options.device}, generator);
     s.x = (numbers * static_cast<double>(ids)).to(DType::int64);
@@ -151,8 +160,9 @@ void print(const Call& call, const CpReport& report, std::ostream& out) {
                        const std::string& c, const std::string& d) {
     out << cell(name, width) << cell(a, 9) << cell(b, 9) << cell(c, 9) << d << '\n';
   };
-  out << s.layer << " on " << call.ranks << " ranks beside one, " << s.config.get_string("dtype")
-      << ", input " << to_string(s.x.shape()) << ", tolerance " << call.tolerance << "\n\n";
+  out << s.layer << " on " << call.ranks << (call.ranks == 1 ? " rank" : " ranks")
+      << " beside one, " << s.config.get_string("dtype") << ", input " << to_string(s.x.shape())
+      << ", tolerance " << call.tolerance << "\n\n";
   row("layer", "output", "d output", "d input", "d parameters");
   for (const LayerDifference& d : report.layers) {
     row(d.name.empty() ? s.layer : d.name, figure(d.output, call.tolerance),
@@ -201,12 +211,12 @@ int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err,
           str("--cp: expected the number of processes, ", world->size(), ", got ", call->ranks));
     }
     if (world) call->ranks = world->size();
-    alone = run_alone(call->subject);
     require_divisible(*call);
+    alone = run_alone(call->subject);
   } catch (const OutputError&) {
     throw;
   } catch (const Error& error) {  // nothing to compare with: whatever it is, the call is wrong
-    if (rank == 0) err << "verify_cp: error: " << printable(error.what(), 4000) << std::endl;
+    if (rank == 0) err << "verify_cp: error: " << message_of(error) << std::endl;
     return kUsageError;
   }
   const CpReport report =
@@ -223,7 +233,7 @@ int verify_cp(int argc, const char* const* argv, std::ostream& out, std::ostream
   try {
     return run(argc, argv, out, err, rank);
   } catch (const std::exception& error) {
-    err << "verify_cp: error: " << printable(error.what(), 4000) << std::endl;
+    err << "verify_cp: error: " << message_of(error) << std::endl;
     return kDiffers;
   }
 }

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "framework/program.h"
+
 namespace crocuta::hyena {
 
 int exit_status(const std::exception& error) {
@@ -17,7 +19,7 @@ std::string message_of(const std::exception& error) {
   const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
                       dynamic_cast<const std::length_error*>(&error) != nullptr;
   return memory ? "out of memory on cpu; try a smaller batch size or sequence length"
-                : error.what();
+                : without_functions(error.what());
 }
 
 void together(const ProcessGroup& world, const std::function<void()>& f) {

@@ -14,9 +14,9 @@ std::vector<std::string> command(int processes) {
   std::vector<std::string> all = {CROCUTA_TRAIN_HYENA};
   if (processes > 1) all = {CROCUTA_MPIRUN, "-n", std::to_string(processes), CROCUTA_TRAIN_HYENA};
   const std::vector<std::string> tiny = {
-      "--set", "symbols=6",      "--set", "seq_len=14",        "--set",        "d_model=8",
-      "--set", "filter_order=8", "--set", "test_sequences=16", "--batch-size", "4",
-      "--set", "log_every=1",    "--set", "schedule_steps=20"};
+      "--set", "symbols=6",      "--set", "seq_len=14",         "--set",        "d_model=8",
+      "--set", "filter_order=8", "--set", "test_sequences=16",  "--batch-size", "4",
+      "--set", "log_every=1",    "--set", "schedule_steps=2000"};
   all.insert(all.end(), tiny.begin(), tiny.end());
   return all;
 }
@@ -142,8 +142,8 @@ TEST_CASE("a launcher that MPI does not know is an error, not a run by each proc
   const ProgramResult result = run_program(all);
   CAPTURE(result.out, result.err);
   CHECK(result.status == 1);
-  CHECK(result.err.starts_with(
-      "train_hyena: error: distributed::init: the launcher started 4 processes, MPI counts 1"));
+  CHECK(
+      result.err.starts_with("train_hyena: error: the launcher started 4 processes, MPI counts 1"));
   CHECK(!std::filesystem::exists(folder.path("run")));
 }
 

@@ -41,6 +41,15 @@ TEST_CASE("a word is quoted for the shell where it has to be, and comes back who
   }
 }
 
+TEST_CASE("messages for users name no functions of the library") {
+  CHECK(without_functions("a/model.safetensors: load_state_dict: 'state': expected") ==
+        "a/model.safetensors: 'state': expected");
+  CHECK(without_functions("distributed::init: the launcher started") == "the launcher started");
+  CHECK(without_functions("shard_sequence: 'dim': expected") == "'dim': expected");
+  CHECK(without_functions("Linear: 'x': expected") == "Linear: 'x': expected");
+  CHECK(without_functions("my_load_state_dict: missing") == "my_load_state_dict: missing");
+}
+
 TEST_CASE("commands are spelled as they were typed, or as short as they can be") {
   ::unsetenv("CROCUTA_COMMAND");
   begin_program("test_program", "build/bin/train it");

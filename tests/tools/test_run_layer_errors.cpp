@@ -168,7 +168,8 @@ TEST_CASE("unfit values and shapes in IN end with status 1") {
   CHECK_THAT(error({{"input.0", x}, {"output", x}}), ContainsSubstring("'output'"));
   CHECK_THAT(error({{"input.0", x}, {"weight", x}}), ContainsSubstring("'weight'"));
   CHECK_THAT(error({{"input.0", ones({4, 5})}}), ContainsSubstring("[4, 5]"));
-  CHECK_THAT(error({{"input.0", x}, {"grad_output", ones({4, 3})}}), ContainsSubstring("[4, 3]"));
+  CHECK(error({{"input.0", x}, {"grad_output", ones({4, 3})}}) ==
+        "Linear: 'grad_output': expected the output's shape [4, 2], got [4, 3]");
   CHECK_THAT(error({{"input.0", x}, {"param.weight", ones({2, 3})}}), ContainsSubstring("bias"));
   CHECK_THAT(error({{"input.0", x}, {"param.weight", ones({3, 2})}, {"param.bias", ones({2})}}),
              ContainsSubstring("weight"));

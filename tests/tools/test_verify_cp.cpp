@@ -204,7 +204,7 @@ TEST_CASE("verify_cp refuses what makes no sense in one line, with status 2") {
     return outcome.err;
   };
   const std::string config = R"({"fault": "none"})";
-  CHECK_THAT(refused({"--layer", "Nothing", "--config", "{}", "--shape", "2"}),
+  CHECK_THAT(refused({"--layer", "Nothing", "--config", "{}", "--shape", "2,2"}),
              ContainsSubstring("verify_cp: error: registry: unknown layer 'Nothing'"));
   CHECK_THAT(refused({"--layer", "Chain", "--config", config}),
              ContainsSubstring("--shape: expected the input's sizes, or --in IN, got nothing"));
@@ -219,6 +219,13 @@ TEST_CASE("verify_cp refuses what makes no sense in one line, with status 2") {
   CHECK_THAT(refused({"--tolerance", "-1"}), ContainsSubstring("--tolerance"));
   CHECK_THAT(refused({"--cp", "0"}), ContainsSubstring("--cp"));
   CHECK_THAT(refused({"--in", "/nowhere"}), ContainsSubstring("/nowhere"));
+  // Nothing compared is nothing shown.
+  CHECK_THAT(refused({"--layer", "Chain", "--config", config, "--shape", "2,0,4"}),
+             ContainsSubstring("'shape[1]': expected an integer from 1 to"));
+  CHECK_THAT(refused({"--layer", "Chain", "--config", config, "--shape", ""}),
+             ContainsSubstring("--shape: expected "));
+  CHECK_THAT(refused({"--shape", "2"}),
+             ContainsSubstring("error: --shard-dim: 'dim': expected from -1 to 0, got 1"));
 }
 
 }  // namespace crocuta::test
