@@ -41,13 +41,15 @@ class CorpusTask : public Task {
     for (const std::string& warning : corpus_.warnings) log_warn(warning);
     markov_ = markov_bits(corpus_.tokens.data(), corpus_.train_end, corpus_.size(), kind_.alphabet,
                           kind_.max_order, kind_.backoff);
-    return {
-        str(headline(), count(corpus_.size()), " ", kind_.unit, "s from ", corpus_.sources.size(),
-            " file(s): training on the first ", count(corpus_.train_end), ", testing on the last ",
+    std::vector<std::string> lines = {
+        str(headline(), counted(corpus_.size(), kind_.unit), " from ",
+            counted(std::ssize(corpus_.sources), "file"), ": training on the first ",
+            count(corpus_.train_end), ", testing on the last ",
             count(corpus_.size() - corpus_.train_end), "."),
         str("Bits per ", kind_.unit,
-            " on the latter by Markov models of the former (order: bits):"),
-        "  " + table()};
+            " on the latter by Markov models of the former (order: bits):")};
+    append_table(lines);
+    return lines;
   }
 
   std::string report(const Evaluation& result) const override {
@@ -60,11 +62,11 @@ class CorpusTask : public Task {
   std::vector<std::string> conclude(const Evaluation& result) const override {
     std::vector<std::string> lines = {
         str("Held-out cost: ", fixed(bits(result), 4), " bits per ", kind_.unit, ", over all ",
-            count(result.scored), " ", kind_.unit, "s of the held-out region; the next ",
-            kind_.unit, " guessed right: ", percent(result.accuracy), "."),
+            counted(result.scored, kind_.unit), " of the held-out region; the next ", kind_.unit,
+            " guessed right: ", percent(result.accuracy), "."),
         str("Knowing nothing costs ", fixed(std::log2(kind_.alphabet), 0),
-            " bits; Markov models (order: bits):"),
-        "  " + table()};
+            " bits; Markov models (order: bits):")};
+    append_table(lines);
     const double gain = markov_[best_order()] - bits(result);
     lines.push_back(str("The model is ", fixed(std::abs(gain), 4), " bits ",
                         gain >= 0 ? "better" : "worse", " than the best of them, order ",
@@ -83,12 +85,13 @@ class CorpusTask : public Task {
     return static_cast<std::size_t>(std::min_element(markov_.begin(), markov_.end()) -
                                     markov_.begin());
   }
-  std::string table() const {
-    std::string text;
+  void append_table(std::vector<std::string>& lines) const {
+    constexpr std::size_t kPerLine = 6;
     for (std::size_t order = 0; order < markov_.size(); ++order) {
-      text += str(order ? "  " : "", order, ": ", fixed(markov_[order], 4));
+      if (order % kPerLine == 0) lines.push_back("");
+      const char* number = order < 10 ? "   " : "  ";
+      lines.back() += str(number, order, ": ", fixed(markov_[order], 4));
     }
-    return text;
   }
   std::string baseline_note() const {
     if (markov_.empty()) return "";

@@ -5,6 +5,7 @@
 #include "examples/hyena/decode.h"
 #include "examples/hyena/format.h"
 #include "framework/checkpoint.h"
+#include "framework/output.h"
 #include "framework/program.h"
 
 namespace crocuta::hyena {
@@ -41,9 +42,15 @@ std::vector<std::string> continued(const Task& task, HyenaLM& model, std::int64_
                                          batch.ids.begin() + static_cast<std::ptrdiff_t>(length));
   const auto continuation =
       continue_sequence(model, prompt, {.max_tokens = tokens, .temperature = 0.8});
-  return {"The start of the held-out region, continued by the model:",
-          "  " + printable(task.codec().decode(prompt)) + " | " +
-              printable(task.codec().decode(continuation), 4096)};
+  std::vector<std::string> lines = {"The start of the held-out region, continued by the model:"};
+  std::string sample = printable(task.codec().decode(prompt)) + " | " +
+                       printable(task.codec().decode(continuation), 4096);
+  while (!sample.empty()) {
+    const std::string line = cut_to(sample, 78);
+    lines.push_back("  " + line);
+    sample.erase(0, line.size());
+  }
+  return lines;
 }
 
 // Commands that work where this run was started.

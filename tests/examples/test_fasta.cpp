@@ -65,7 +65,7 @@ TEST_CASE("codes for several bases become N, with one warning that counts them")
   std::vector<std::string> warnings;
   REQUIRE(parse(">a\nARYSWKMBDHVn\nryA\n", &warnings) == "ANNNNNNNNNNNNNA");
   REQUIRE(warnings ==
-          std::vector<std::string>{"fasta: 'x.fa': 12 ambiguous base(s) (R, Y, S, ...) read as N"});
+          std::vector<std::string>{"fasta: 'x.fa': 12 ambiguous bases (R, Y, S, ...) read as N"});
 }
 
 TEST_CASE("a header without a sequence is a warning that names its line") {

@@ -119,6 +119,31 @@ TEST_CASE("a run's lines fit 80 columns, or the terminal; commands and samples s
   for (std::string line; std::getline(lines, line);) fits(line, 80);
 }
 
+TEST_CASE("tables of Markov models and samples of genomes and texts fit 80 columns") {
+  const TemporaryDirectory folder;
+  std::string text;
+  for (int i = 0; i < 900; ++i) text += "ACGTTGCA"[(i * i + i / 7) % 8];
+  write(folder.path("x.fa"), ">x\n" + text + "R\n");
+  write(folder.path("x.txt"), text);
+  for (const std::string task : {"dna", "text"}) {
+    const ProgramResult result =
+        train({"--task", task, "--data", folder.path(task == "dna" ? "x.fa" : "x.txt"), "--steps",
+               "3", "--out", folder.path(task)});
+    CAPTURE(result.out, result.err);
+    REQUIRE(result.status == 0);
+    CHECK_THAT(result.out, ContainsSubstring(" from 1 file: "));
+    if (task == "dna") CHECK_THAT(result.err, ContainsSubstring(": 1 ambiguous base ("));
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+      CAPTURE(line);
+      const auto columns = std::count_if(line.begin(), line.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+      });
+      CHECK((columns <= 80 || line.find(folder.path()) != line.npos));
+    }
+  }
+}
+
 TEST_CASE("one is singular, and the rate of learning is shown") {
   const TemporaryDirectory folder;
   const ProgramResult result = train(

@@ -70,7 +70,7 @@ TEST_CASE("DNA and text runs report bits beside Markov models, and continue a pr
     REQUIRE(result.status == 0);
     CHECK_THAT(result.out, ContainsSubstring(task == "dna" ? "bits per base" : "bits per byte"));
     CHECK_THAT(result.out, ContainsSubstring("than the best of them, order "));
-    if (task == "dna") CHECK_THAT(result.err, ContainsSubstring("2 ambiguous base(s)"));
+    if (task == "dna") CHECK_THAT(result.err, ContainsSubstring("2 ambiguous bases"));
     const ProgramResult more =
         generate({"--checkpoint", run, "--prompt", "AC", "--max-tokens", "30"});
     CHECK(more.status == 0);

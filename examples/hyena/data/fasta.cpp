@@ -3,6 +3,7 @@
 #include <array>
 #include <cctype>
 
+#include "examples/hyena/format.h"
 #include "framework/error.h"
 
 namespace crocuta::hyena {
@@ -115,8 +116,9 @@ void FastaParser::finish() {
     throw FormatError(str("fasta: '", printable(name_), "': expected at least one base, got none"));
   }
   if (ambiguous_ > 0) {
-    warnings_.push_back(str("fasta: '", printable(name_), "': ", ambiguous_,
-                            " ambiguous base(s) (R, Y, S, ...) read as N"));
+    warnings_.push_back(str("fasta: '", printable(name_),
+                            "': ", counted(static_cast<std::int64_t>(ambiguous_), "ambiguous base"),
+                            " (R, Y, S, ...) read as N"));
   }
 }
 
