@@ -9,6 +9,7 @@
 #include "framework/error.h"
 #include "framework/json.h"
 #include "framework/output.h"
+#include "framework/version.h"
 
 namespace crocuta {
 
@@ -71,7 +72,7 @@ CommandLine::CommandLine(std::string program, std::string description, std::stri
     : impl_(std::make_unique<Impl>(description, program)) {
   CLI::App& app = impl_->app;
   app.footer(footer);
-  app.set_version_flag("--version", program + " (Crocuta) " + CROCUTA_VERSION);
+  app.set_version_flag("--version", str(program, " (Crocuta) ", version()));
   app.allow_extras();  // collected, to be named by reject_stray()
 }
 
