@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
@@ -87,6 +88,12 @@ std::optional<int> launched_processes() {
   if (std::getenv("SLURM_STEP_ID") == nullptr) return std::nullopt;
   if (const auto n = count_in("SLURM_STEP_NUM_TASKS")) return n;
   return count_in("SLURM_NTASKS");
+}
+
+std::string host_name() {
+  std::array<char, 256> text{};  // and so ends in NUL, also where the name is cut
+  if (gethostname(text.data(), text.size() - 1) != 0 || text[0] == '\0') return "unknown host";
+  return text.data();
 }
 
 namespace {

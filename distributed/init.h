@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "distributed/process_group.h"
@@ -11,6 +12,9 @@ namespace crocuta::distributed {
 // The number of processes that mpirun, mpiexec or srun says it started; nothing without a launcher.
 // Throws CommError if the launcher's variable does not hold a positive number.
 std::optional<int> launched_processes();
+
+// What this machine calls itself, for messages.
+std::string host_name();
 
 // The group of all ranks of this job: "self" is this process alone, "mpi" the processes of the
 // launcher, "nccl" the same with a GPU for each, default_device(), between which tensors travel
