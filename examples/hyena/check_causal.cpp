@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "examples/hyena/agreement.h"
 #include "examples/hyena/console.h"
 #include "examples/hyena/format.h"
 #include "examples/hyena/together.h"
@@ -41,10 +42,9 @@ int run_causality_check(const ProcessGroup& world, const RunPlan& plan) {
   const Options& options = plan.options;
   const ParallelContext parallel = make_parallel(world, static_cast<int>(options.cp));
   const ProcessGroup& cp = parallel.context_parallel;
-  std::unique_ptr<Task> task;
+  const std::unique_ptr<Task> task = make_same_task(world, options);
   std::optional<Trainer> trainer;
   together(world, [&] {
-    task = make_task(options);
     trainer.emplace(options, *task, parallel);
     if (plan.checkpoint) trainer->restore(*plan.checkpoint);
   });

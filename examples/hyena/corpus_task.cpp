@@ -75,6 +75,16 @@ class CorpusTask : public Task {
   }
 
   std::uint64_t data_hash() const override { return corpus_.hash(); }
+  std::vector<Fact> data_facts() const override {
+    std::vector<Fact> facts;
+    for (const Source& source : corpus_.sources) {
+      const std::string contents =
+          str(count(source.bytes), " bytes of fingerprint ", hexadecimal(source.hash));
+      facts.push_back({str("data file ", facts.size() + 1), contents,
+                       str(printable(source.path), " (", contents, ")")});
+    }
+    return facts;
+  }
   void require_unchanged() const override { hyena::require_unchanged(corpus_.sources); }
 
  private:

@@ -19,6 +19,12 @@ std::string count(std::int64_t value) {
   return text;
 }
 
+std::string hexadecimal(std::uint64_t value) {
+  std::string text;
+  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 15];
+  return text;
+}
+
 std::string counted(std::int64_t value, const std::string& unit) {
   return count(value) + " " + unit + (value == 1 ? "" : "s");
 }

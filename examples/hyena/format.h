@@ -12,6 +12,8 @@ std::string count(std::int64_t value);
 std::string counted(std::int64_t value, const std::string& unit);
 // With `digits` significant digits: "0.00187"
 std::string significant(double value, int digits);
+// 16 hexadecimal digits
+std::string hexadecimal(std::uint64_t value);
 // With `digits` digits after the point; the same in every locale.
 std::string fixed(double value, int digits);
 // A fraction: "98.4 %"

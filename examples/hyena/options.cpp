@@ -99,6 +99,9 @@ std::string to_json(const std::string& value) {
 std::string to_json(std::int64_t value) {
   return std::to_string(value);
 }
+std::string to_json(bool value) {
+  return value ? "true" : "false";
+}
 std::string to_json(double value) {
   return json::number(value);
 }
@@ -151,6 +154,16 @@ Config run_config(const Options& options) {
     members += str(members.empty() ? "" : ",\n", json::quote(key), ": ", to_json(value));
   });
   return Config::parse("{" + members + "}");
+}
+
+std::vector<std::pair<std::string, std::string>> shared_options(const Options& options) {
+  std::vector<std::pair<std::string, std::string>> all;
+  const auto add = [&](const std::string& key, const auto& value, const auto&) {
+    if (key != "data" && key != "out" && key != "threads") all.emplace_back(key, to_json(value));
+  };
+  for_each_kept(options, add);
+  for_each_passing(options, add);
+  return all;
 }
 
 std::vector<std::string> differences(const Config& here, const Config& in_checkpoint) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "framework/config.h"
@@ -53,6 +54,9 @@ Options read_options(const Config& config);
 // The options that decide which numbers a run computes, and `steps` and `data`, as configuration: a
 // checkpoint carries them.
 Config run_config(const Options& options);
+// Every option that all ranks of a run have to share: key and value as JSON. Left out are files,
+// which may have other names elsewhere, and the number of threads.
+std::vector<std::pair<std::string, std::string>> shared_options(const Options& options);
 // What differs between the two runs' configurations, one line per key, where it may not differ:
 // "learning_rate: 0.001 here, 0.002 in the checkpoint".
 std::vector<std::string> differences(const Config& here, const Config& in_checkpoint);

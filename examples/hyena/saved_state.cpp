@@ -1,20 +1,11 @@
 // What a checkpoint of a run holds, and how the run is put together again from one.
+#include "examples/hyena/format.h"
 #include "examples/hyena/trainer.h"
 #include "framework/json.h"
 #include "framework/random.h"
 #include "framework/safetensors.h"
 
 namespace crocuta::hyena {
-namespace {
-
-std::string hexadecimal(std::uint64_t value) {
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += "0123456789abcdef"[value >> shift & 15];
-  return text;
-}
-
-}  // namespace
-
 void load_or_blame(const std::string& path, const std::function<void()>& load) {
   try {
     blame_file(load);

@@ -6,6 +6,7 @@
 
 #include "distributed/context_parallel.h"
 #include "distributed/init.h"
+#include "examples/hyena/agreement.h"
 #include "examples/hyena/console.h"
 #include "examples/hyena/format.h"
 #include "examples/hyena/memory.h"
@@ -61,9 +62,10 @@ class Session {
   void prepare() {
     // Ranks are processes, or threads of this one.
     const bool processes = distributed::launched_processes().value_or(1) > 1;
+    together(world_,
+             [&] { require_memory(options_, world_.size(), processes ? 1 : world_.size()); });
+    task_ = make_same_task(world_, options_);
     together(world_, [&] {
-      require_memory(options_, world_.size(), processes ? 1 : world_.size());
-      task_ = make_task(options_);
       trainer_.emplace(options_, *task_, parallel_);
       if (plan_.checkpoint) trainer_->restore(*plan_.checkpoint);
       if (!first_) return;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/agreement.h"
 #include "examples/hyena/codec.h"
 #include "examples/hyena/options.h"
 #include "framework/jsonl.h"
@@ -66,6 +67,8 @@ class Task {
   virtual std::vector<std::string> conclude(const Evaluation& result) const = 0;
   // Tells runs on different data apart.
   virtual std::uint64_t data_hash() const { return 0; }
+  // What was read, file by file, for ranks to compare.
+  virtual std::vector<Fact> data_facts() const { return {}; }
   // Throws IoError if a data file has changed since it was read.
   virtual void require_unchanged() const {}
 

@@ -1,9 +1,11 @@
 #include "examples/hyena/together.h"
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <vector>
 
+#include "distributed/agreement.h"
 #include "framework/program.h"
 
 namespace crocuta::hyena {
@@ -23,27 +25,24 @@ std::string message_of(const std::exception& error) {
 }
 
 void together(const ProcessGroup& world, const std::function<void()>& f) {
-  std::string message;
-  std::int64_t status = 0;
+  std::string failure;  // the exit status, one digit, and the message; "" is success
   try {
     f();
   } catch (const std::exception& error) {
-    message = message_of(error);
-    status = exit_status(error);
+    failure = str(exit_status(error), message_of(error));
   }
-  const std::vector<std::int64_t> mine = {status, static_cast<std::int64_t>(message.size())};
-  // On the CPU: what failed may be the GPU.
-  const Device cpu = Device::cpu();
-  const auto all = world.all_gather(from_vector(mine, {2}, cpu)).to_vector<std::int64_t>();
-  for (int rank = 0; rank < world.size(); ++rank) {
-    const std::int64_t its_status = all[2 * static_cast<std::size_t>(rank)];
-    if (its_status == 0) continue;
-    std::vector<std::int32_t> text(message.begin(), message.end());
-    text.resize(static_cast<std::size_t>(all[2 * static_cast<std::size_t>(rank) + 1]));
-    const Shape shape = {static_cast<std::int64_t>(text.size())};
-    text = world.broadcast(from_vector(text, shape, cpu), rank).to_vector<std::int32_t>();
-    throw SharedFailure(std::string(text.begin(), text.end()), static_cast<int>(its_status));
+  const std::vector<std::string> failures = gather_texts(failure, world);
+  const auto first = std::find_if(failures.begin(), failures.end(),
+                                  [](const std::string& text) { return !text.empty(); });
+  if (first == failures.end()) return;
+  std::string message = first->substr(1);
+  // What failed on some only may be their machine's fault.
+  const auto alike = std::count(failures.begin(), failures.end(), *first);
+  if (alike < world.size()) {
+    const auto rank = static_cast<std::size_t>(first - failures.begin());
+    message = str(ranks_and_hosts(world)[rank], ": ", message);
   }
+  throw SharedFailure(message, first->front() - '0');
 }
 
 }  // namespace crocuta::hyena

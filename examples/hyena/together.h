@@ -27,7 +27,8 @@ int exit_status(const std::exception& error);
 std::string message_of(const std::exception& error);
 
 // Calls f on each rank; f must not communicate. If it throws on any, all ranks throw a
-// SharedFailure with the message of the first that failed.
+// SharedFailure with the message of the first that failed, which names that rank and its host
+// unless all fail alike.
 void together(const ProcessGroup& world, const std::function<void()>& f);
 
 }  // namespace crocuta::hyena

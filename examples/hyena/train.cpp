@@ -7,6 +7,7 @@
 
 #include "distributed/init.h"
 #include "distributed/threads.h"
+#include "examples/hyena/agreement.h"
 #include "examples/hyena/check_causal.h"
 #include "examples/hyena/run_plan.h"
 #include "examples/hyena/session.h"
@@ -142,6 +143,17 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   return call;
 }
 
+// The same, where whatever is wrong, with the configuration file too, is a matter of usage.
+std::optional<Invocation> read_call(int argc, char** argv) {
+  try {
+    return read_command_line(argc, argv);
+  } catch (const OutputError&) {
+    throw;
+  } catch (const Error& error) {
+    throw ArgumentError(error.what());
+  }
+}
+
 CommOptions comm_options(const Options& options) {
   CommOptions comm;
   comm.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(options.comm_timeout * 1000));
@@ -149,18 +161,24 @@ CommOptions comm_options(const Options& options) {
   return comm;
 }
 
-int train_in_processes(const Invocation& call, const ProcessGroup& processes) {
+int train_in_processes(int argc, char** argv, const ProcessGroup& processes) {
   if (processes.rank() != 0) set_log_level(LogLevel::error);  // rank 0 says it for all
+  processes.set_check_collectives(false);  // which ranks may have been told otherwise, too
+  std::optional<Invocation> call;
   RunPlan plan;
   Device device = Device::cpu();
   together(processes, [&] {
-    plan = plan_run(call.config, call.resume);
+    call = read_call(argc, argv);
+    if (!call) return;
+    plan = plan_run(call->config, call->resume);
     if (processes.size() % plan.options.cp != 0) {
       throw ArgumentError(str("'cp': expected a divisor of the number of processes, ",
                               processes.size(), ", got ", plan.options.cp));
     }
     device = parse_device(plan.options.device, "configuration");
   });
+  if (!call) return 0;
+  require_same_plan(processes, plan);
   const CommOptions comm = comm_options(plan.options);
   processes.set_timeout(comm.timeout);
   processes.set_check_collectives(comm.check_collectives);
@@ -170,11 +188,13 @@ int train_in_processes(const Invocation& call, const ProcessGroup& processes) {
   if (plan.options.threads > 0) {
     set_num_threads(static_cast<int>(plan.options.threads));
   }
-  return call.run(world, plan);
+  return call->run(world, plan);
 }
 
-int train_in_threads(const Invocation& call) {
-  const RunPlan plan = plan_run(call.config, call.resume);
+int train_in_threads(int argc, char** argv) {
+  const std::optional<Invocation> call = read_call(argc, argv);
+  if (!call) return 0;
+  const RunPlan plan = plan_run(call->config, call->resume);
   if (plan.options.backend != "auto") {
     throw ArgumentError(str("'backend': '", plan.options.backend,
                             "' is for several processes: start them with mpirun -n <ranks>"));
@@ -183,7 +203,7 @@ int train_in_threads(const Invocation& call) {
   if (plan.options.threads > 0) {
     set_num_threads(static_cast<int>(plan.options.threads));
   }
-  if (ranks == 1) return call.run(ProcessGroup(), plan);
+  if (ranks == 1) return call->run(ProcessGroup(), plan);
   RankThreadOptions options;
   static_cast<CommOptions&>(options) = comm_options(plan.options);
   options.on_stuck = [](const std::string& failure) {
@@ -195,7 +215,7 @@ int train_in_threads(const Invocation& call) {
   run_ranks(
       ranks,
       [&](const ProcessGroup& world) {
-        const int mine = call.run(world, plan);
+        const int mine = call->run(world, plan);
         if (world.rank() == 0) status = mine;
       },
       options);
@@ -215,24 +235,13 @@ int report(const std::exception& error, int rank) {
 }
 
 int train(int argc, char** argv) {
-  Invocation call;
-  try {
-    const auto invocation = read_command_line(argc, argv);
-    if (!invocation) return 0;
-    call = *invocation;
-  } catch (const OutputError& error) {
-    return report(error, 0);
-  } catch (const std::exception& error) {
-    report(error, 0);
-    return kExitUsage;
-  }
   int rank = 0;
   try {
     catch_signals();
-    if (distributed::launched_processes().value_or(1) == 1) return train_in_threads(call);
+    if (distributed::launched_processes().value_or(1) == 1) return train_in_threads(argc, argv);
     const ProcessGroup processes = distributed::init("mpi");
     rank = processes.rank();
-    return train_in_processes(call, processes);
+    return train_in_processes(argc, argv, processes);
   } catch (const std::exception& error) {
     return report(error, rank);
   }

@@ -133,6 +133,44 @@ TEST_CASE("several processes say once what is wrong, and all exit alike") {
   refuses({"--resume", folder.path("none"), "--steps", "3"}, 2, "--out does not go with --resume");
 }
 
+TEST_CASE("ranks that were told different things say so before the first step, and exit alike") {
+  const TemporaryDirectory folder;
+  const std::string run = folder.path("run");
+  // Two processes, the second with arguments of its own.
+  const auto refuses = [&](std::vector<std::string> first, std::vector<std::string> second,
+                           int status, const std::string& text) {
+    std::vector<std::string> all = command(1);
+    all.insert(all.begin(), {CROCUTA_MPIEXEC, "-n", "1"});
+    all.insert(all.end(), {"--device", device_argument(), "--steps", "2", "--out", run});
+    std::vector<std::string> other(all.begin() + 1, all.end());
+    all.insert(all.end(), first.begin(), first.end());
+    all.push_back(":");
+    all.insert(all.end(), other.begin(), other.end());
+    all.insert(all.end(), second.begin(), second.end());
+    const ProgramResult result = run_program(all);
+    CAPTURE(result.out, result.err);
+    CHECK(result.status == status);
+    CHECK_THAT(result.err, ContainsSubstring("train_hyena: error: ") && ContainsSubstring(text));
+    CHECK_FALSE(std::filesystem::exists(run));
+  };
+  const std::string differ = ": expected the same on all ranks, got ";
+  refuses({"--lr", "0.001"}, {"--lr", "0.01"}, 2, "'learning_rate'" + differ + "0.001 on rank 0 (");
+  refuses({"--cp", "1"}, {"--cp", "2"}, 2, "'cp'" + differ + "1 on rank 0 (");
+  refuses({}, {"--check-collectives"}, 2, "'check_collectives'" + differ);
+  std::ofstream(folder.path("a.json")) << "{\"weight_decay\": 0.2}";
+  refuses({"--config", folder.path("a.json")}, {"--config", folder.path("b.json")}, 2, "rank 1 (");
+  std::ofstream(folder.path("b.json")) << "{\"weight_decay\": 0.3}";
+  refuses({"--config", folder.path("a.json")}, {"--config", folder.path("b.json")}, 2,
+          "'weight_decay'" + differ + "0.2 on rank 0 (");
+  const auto text = [&](const std::string& name) {
+    return std::vector<std::string>{"--task", "text", "--data", folder.path(name)};
+  };
+  std::ofstream(folder.path("a")) << std::string(400, 'a');
+  refuses(text("a"), text("b"), 1, "): data: '" + folder.path("b") + "': cannot be opened: ");
+  std::ofstream(folder.path("b")) << std::string(400, 'b');
+  refuses(text("a"), text("b"), 1, "'data file 1'" + differ + folder.path("a"));
+}
+
 TEST_CASE("a launcher that MPI does not know is an error, not a run by each process alone") {
   const TemporaryDirectory folder;
   std::vector<std::string> all = {"/usr/bin/env", "PMI_SIZE=4"};

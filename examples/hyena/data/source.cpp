@@ -34,8 +34,12 @@ class File {
 };
 
 Source describe(const std::string& path, const struct stat& s) {
-  return {path, s.st_size, s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec,
-          static_cast<std::uint64_t>(s.st_dev), static_cast<std::uint64_t>(s.st_ino)};
+  return {path,
+          s.st_size,
+          s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec,
+          static_cast<std::uint64_t>(s.st_dev),
+          static_cast<std::uint64_t>(s.st_ino),
+          0};
 }
 
 void compare(const Source& before, const Source& now) {
@@ -57,7 +61,8 @@ Source read_source(const std::string& path, const std::function<void(std::string
   if (S_ISDIR(status.st_mode)) refuse(path, "is a directory; name the files in it");
   if (!S_ISREG(status.st_mode)) refuse(path, "is not a regular file");
   if (status.st_size == 0) throw FormatError(str("data: '", printable(path), "': is empty"));
-  const Source source = describe(path, status);
+  Source source = describe(path, status);
+  source.hash = fingerprint(nullptr, 0);
 
   std::vector<char> buffer(std::size_t{1} << 20);
   std::int64_t total = 0;
@@ -66,8 +71,11 @@ Source read_source(const std::string& path, const std::function<void(std::string
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) refuse(path, str("cannot be read: ", std::strerror(errno)));
     if (got == 0) break;
+    const auto bytes = static_cast<std::size_t>(got);
     total += got;
-    piece({buffer.data(), static_cast<std::size_t>(got)});
+    source.hash =
+        fingerprint(reinterpret_cast<const std::uint8_t*>(buffer.data()), bytes, source.hash);
+    piece({buffer.data(), bytes});
   }
   if (::fstat(file.fd(), &status) != 0) refuse(path, std::strerror(errno));
   Source after = describe(path, status);

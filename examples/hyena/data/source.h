@@ -15,6 +15,7 @@ struct Source {
   std::int64_t bytes = 0;
   std::int64_t modified = 0;  // nanoseconds since the epoch
   std::uint64_t device = 0, inode = 0;
+  std::uint64_t hash = 0;  // fingerprint() of its bytes
 };
 
 // Calls `piece` with the file's bytes, at most 1 MiB at a time, in order. Files are read rather
