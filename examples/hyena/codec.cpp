@@ -19,6 +19,7 @@ class RecallCodec : public Codec {
     }
   }
   std::int64_t vocabulary() const override { return static_cast<std::int64_t>(names_.size()); }
+  TokenRange predicted() const override { return {1, vocabulary() - 1}; }
   std::vector<std::int64_t> encode(std::string_view text) const override {
     std::istringstream words{std::string(text)};
     std::vector<std::int64_t> tokens;
@@ -50,6 +51,7 @@ class RecallCodec : public Codec {
 class DnaCodec : public Codec {
  public:
   std::int64_t vocabulary() const override { return static_cast<std::int64_t>(kBases.size()); }
+  TokenRange predicted() const override { return {0, kUnknownBase}; }
   std::vector<std::int64_t> encode(std::string_view text) const override {
     std::vector<std::int64_t> tokens;
     for (const char c : text) {

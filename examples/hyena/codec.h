@@ -7,19 +7,24 @@
 #include <string_view>
 #include <vector>
 
+#include "examples/hyena/hyena_lm.h"
+
 namespace crocuta::hyena {
 
 class Codec {
  public:
   virtual ~Codec() = default;
   virtual std::int64_t vocabulary() const = 0;
+  // The tokens that are ever to be predicted: what fills up a sequence, or stands for something
+  // unknown, is only read.
+  virtual TokenRange predicted() const { return {0, vocabulary()}; }
   // Throws ArgumentError for text that has no tokens, naming what is wrong with it.
   virtual std::vector<std::int64_t> encode(std::string_view text) const = 0;
   virtual std::string decode(const std::vector<std::int64_t>& tokens) const = 0;
 };
 
-// - "recall": `symbols` symbols, separated by blanks: "a B c D => a"
-// - "dna":    A C G T N, in either case; U reads as T
+// - "recall": `symbols` symbols, separated by blanks: "a B c D => a"; "." is never predicted
+// - "dna":    A C G T N, in either case; U reads as T; N is never predicted
 // - "text":   bytes
 // Throws ArgumentError for another task.
 std::unique_ptr<Codec> make_codec(const std::string& task, std::int64_t symbols);

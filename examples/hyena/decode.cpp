@@ -59,7 +59,8 @@ std::vector<std::int64_t> continue_sequence(HyenaLM& model, std::vector<std::int
   model.train(false);
   std::vector<std::int64_t> tokens = std::move(prompt), continuation;
   for (std::int64_t i = 0; i < options.max_tokens; ++i) {
-    continuation.push_back(choose_token(next_logits(model, tokens), options, i));
+    const std::int64_t choice = choose_token(next_logits(model, tokens), options, i);
+    continuation.push_back(model.predicted().first + choice);
     tokens.push_back(continuation.back());
     if (!emit(continuation.back())) break;
   }

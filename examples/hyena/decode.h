@@ -16,13 +16,13 @@ struct DecodeOptions {
   std::uint64_t seed = 0;
 };
 
-// The logits of the token after `tokens` (at least one), from a forward pass over all of them, or
-// over the last l_max when there are more.
+// The logits of the token after `tokens` (at least one), of those in model.predicted(), from a
+// forward pass over all of them, or over the last l_max when there are more.
 std::vector<float> next_logits(HyenaLM& model, const std::vector<std::int64_t>& tokens);
 
-// The token to append: a pure function of its arguments. Ties go to the smaller token, and one
-// whose logit is -infinity is never chosen. Throws Error if a logit is NaN or +infinity, or
-// all are -infinity.
+// The place in `logits` of the token to append: a pure function of its arguments. Ties go to the
+// first, and one whose logit is -infinity is never chosen. Throws Error if a logit is NaN or
+// +infinity, or all are -infinity.
 std::int64_t choose_token(const std::vector<float>& logits, const DecodeOptions& options,
                           std::int64_t position);
 

@@ -23,6 +23,11 @@ HyenaLM::Options read(const Config& config) {
 const HyenaLM::Options& checked(const HyenaLM::Options& options) {
   require_size(kName, "vocab_size", options.vocab_size);
   require_valid(kName, options.hyena);
+  const auto [first, count] = options.predicted;
+  if (first < 0 || count < 0 || first > options.vocab_size || count > options.vocab_size - first) {
+    fail<ArgumentError>(kName, "predicted", str("a range within ", options.vocab_size, " tokens"),
+                        str("[", first, ", ", first, " + ", count, ")"));
+  }
   return options;
 }
 
@@ -68,7 +73,14 @@ Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
                                 .sharding = o.sharding};
   Tensor r = dropout(embedding_(ids, cp), cp);
   for (HyenaBlock* block : blocks_) r = (*block)(r, cp);
-  return linear(norm_(r, cp), embedding_.weight(), Tensor());
+  const auto [first, count] = predicted();
+  const Tensor& table = embedding_.weight();
+  return linear(norm_(r, cp), count == table.size(0) ? table : narrow(table, 0, first, count));
+}
+
+TokenRange HyenaLM::predicted() const {
+  const TokenRange all{0, options_.vocab_size};
+  return options_.predicted.count > 0 ? options_.predicted : all;
 }
 
 void HyenaLM::set_first_sequence(std::int64_t number) {

@@ -9,15 +9,23 @@
 
 namespace crocuta {
 
+// Tokens [first, first + count).
+struct TokenRange {
+  std::int64_t first = 0, count = 0;
+};
+
 // int64 ids [B, L/P] → logits [B, L/P, V]:
 //
 //   embedding (no positions) → n_layers blocks → LayerNorm → times the embedding's transpose
 //
-// Logits at position t depend on the ids up to t only. Children: embedding, blocks.<i>, norm.
+// Logits at position t depend on the ids up to t only. Where only some tokens can come next, V is
+// their number, and the embedding's other rows have no logits; parameters are the same. Children:
+// embedding, blocks.<i>, norm.
 class HyenaLM : public Layer {
  public:
   struct Options {
-    std::int64_t vocab_size = 0;  // required: V
+    std::int64_t vocab_size = 0;  // required: ids are below it
+    TokenRange predicted = {};    // which of them have logits; a count of 0: all
     // n_layers is the number of blocks (required); dropout is applied to the embedding, too.
     HyenaOptions hyena;
   };
@@ -43,6 +51,8 @@ class HyenaLM : public Layer {
   Groups parameter_groups() const;
 
   const Options& options() const { return options_; }
+  // The tokens that logits stand for, in order.
+  TokenRange predicted() const;
 
  private:
   const Options options_;

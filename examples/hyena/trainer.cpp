@@ -52,7 +52,8 @@ HyenaLM::Options model_options(const Options& o) {
   hyena.dropout = o.dropout;
   hyena.dtype = o.dtype;
   hyena.device = parse_device(o.device, "configuration");
-  return {.vocab_size = make_codec(o.task, o.symbols)->vocabulary(), .hyena = hyena};
+  const auto codec = make_codec(o.task, o.symbols);
+  return {.vocab_size = codec->vocabulary(), .predicted = codec->predicted(), .hyena = hyena};
 }
 
 Trainer::Trainer(const Options& options, Task& task, const ParallelContext& parallel)
@@ -81,7 +82,11 @@ Trainer::Output Trainer::forward(const Batch& batch, double divisor, bool measur
   const std::int64_t begin = batch.rows * rank / ranks, end = batch.rows * (rank + 1) / ranks;
   const std::int64_t chunk = batch.length / parallel_.context_parallel.size();
   const std::int64_t from = chunk * parallel_.context_parallel.rank();
-  const Batch mine = batch.part(begin, end, from, from + chunk);
+  Batch mine = batch.part(begin, end, from, from + chunk);
+  // Logits are those of the tokens that can come next, the first of which is class 0.
+  for (std::int64_t& target : mine.targets) {
+    if (target != kIgnored) target -= model_.predicted().first;
+  }
 
   const Device device = model_.options().hyena.device;
   const Tensor targets = from_vector(mine.targets, {mine.rows, mine.length}, device);
@@ -114,7 +119,7 @@ std::string Trainer::find_trouble(const char* what, double value, bool in_gradie
 
 Trainer::Step Trainer::step(bool measure_accuracy) {
   const Batch batch = task_.train_batch(sequences_seen_, options_.batch_size);
-  const double scored = static_cast<double>(std::max<std::int64_t>(1, batch.scored()));
+  const auto scored = static_cast<double>(batch.scored());
   const CosineSchedule schedule{
       .peak = options_.learning_rate,
       .floor = options_.min_learning_rate,
@@ -170,7 +175,7 @@ Evaluation Trainer::evaluate(std::int64_t rows) {
   }
   model_.train(true);
   const auto sums = sum_over_ranks({nats, correct});
-  const double count = static_cast<double>(std::max<std::int64_t>(1, scored));
+  const auto count = static_cast<double>(scored);
   return {sums[0] / count, sums[1] / count, scored};
 }
 
