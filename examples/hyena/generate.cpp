@@ -9,7 +9,6 @@
 #include "examples/hyena/together.h"
 #include "examples/hyena/trainer.h"
 #include "framework/cli.h"
-#include "framework/json.h"
 #include "framework/log.h"
 #include "framework/output.h"
 #include "framework/program.h"
@@ -76,7 +75,7 @@ std::string for_output(const std::string& text) {
 void generate(Call call) {
   const Checkpoint checkpoint = find_checkpoint(call.checkpoint);
   Config config = stored_config(checkpoint);
-  config.set("device", json::quote(call.device), "--device");
+  config.set("device", quoted("device", call.device), "--device");
   const Options options = read_options(config);
   const auto codec = make_codec(options.task, options.symbols);
   // All prompts are understood before the first is continued.

@@ -5,6 +5,7 @@
 
 #include "framework/error.h"
 #include "framework/json.h"
+#include "framework/utf8.h"
 
 namespace crocuta::hyena {
 namespace {
@@ -146,6 +147,14 @@ Options read_options(const Config& config) {
   check_consistent(options, config);
   if (options.schedule_steps == 0) options.schedule_steps = options.steps;
   return options;
+}
+
+std::string quoted(const std::string& key, const std::string& text) {
+  if (!is_utf8(text)) {
+    throw ArgumentError(str("'", key, "': expected text in UTF-8, got '", printable(text),
+                            "'; rename the file, or use a link with another name"));
+  }
+  return json::quote(text);
 }
 
 Config run_config(const Options& options) {

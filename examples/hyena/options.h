@@ -51,6 +51,10 @@ struct Options {
 // keys (with the nearest known one), and values that contradict each other.
 Options read_options(const Config& config);
 
+// Text from the command line as a JSON string, for Config::set(key, ...). Throws ArgumentError
+// naming the key unless it is UTF-8, the only text that a configuration can hold.
+std::string quoted(const std::string& key, const std::string& text);
+
 // The options that decide which numbers a run computes, and `steps` and `data`, as configuration: a
 // checkpoint carries them.
 Config run_config(const Options& options);

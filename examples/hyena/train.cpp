@@ -14,7 +14,6 @@
 #include "examples/hyena/signals.h"
 #include "examples/hyena/together.h"
 #include "framework/cli.h"
-#include "framework/json.h"
 #include "framework/log.h"
 #include "framework/output.h"
 #include "framework/program.h"
@@ -86,7 +85,7 @@ void find_data(Config& config, const std::string& file) {
       path = folder / path;
       found = true;
     }
-    list += str(list.empty() ? "" : ", ", json::quote(path));
+    list += str(list.empty() ? "" : ", ", quoted("data", path));
   }
   if (found) config.set("data", "[" + list + "]", printable(file));
 }
@@ -131,12 +130,13 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   for (const std::string& assignment : sets) call.config.set(assignment);
   if (!data.empty()) {
     std::string list;
-    for (const std::string& file : data) list += str(list.empty() ? "" : ", ", json::quote(file));
+    for (const std::string& file : data)
+      list += str(list.empty() ? "" : ", ", quoted("data", file));
     call.config.set("data", "[" + list + "]");
   }
   for (const Shortcut& s : shortcuts) {
     if (cli.given(s.flag))
-      call.config.set(s.key, s.is_text ? json::quote(s.value) : s.value, s.flag);
+      call.config.set(s.key, s.is_text ? quoted(s.key, s.value) : s.value, s.flag);
   }
   if (check_collectives) call.config.set("check_collectives", "true");
   if (cli.given("--resume")) call.resume = resume;
