@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "distributed/process_group.h"
+
 namespace crocuta::hyena {
 
 // The cost of tokens [train_end, count) in bits per token under models of order 0, 1, ...,
@@ -16,10 +18,13 @@ namespace crocuta::hyena {
 // the `backoff` strength. With s = 1 this is method C of Witten and Bell ("The zero-frequency
 // problem", 1991), good for text; contexts say far less about the next base of a genome, where s =
 // 64 makes high orders cheaper by up to a bit. Tokens >= alphabet are unknown: they are never
-// predicted, and a context stops short of them. The result is 0 where nothing is predicted. Throws
-// ArgumentError unless 0 <= train_end <= count, backoff > 0 and alphabet^(max_order + 1) fits 63
-// bits.
+// predicted, and a context stops short of them. The result is NaN where nothing is predicted.
+//
+// The ranks of `world`, which hold the same tokens, share the work, as do this rank's threads; the
+// result has the same bits for any number of either. Throws ArgumentError unless 0 <= train_end <=
+// count, backoff > 0 and max_order + 1 tokens fit 56 bits; SharedFailure where memory is short.
 std::vector<double> markov_bits(const std::uint8_t* tokens, std::int64_t train_end,
-                                std::int64_t count, int alphabet, int max_order, double backoff);
+                                std::int64_t count, int alphabet, int max_order, double backoff,
+                                const ProcessGroup& world = ProcessGroup());
 
 }  // namespace crocuta::hyena
