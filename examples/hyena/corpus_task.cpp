@@ -12,8 +12,8 @@
 namespace crocuta::hyena {
 namespace {
 
-double bits(const Evaluation& result) {
-  return result.nats / std::log(2.0);
+double bits(double nats) {
+  return nats / std::log(2.0);
 }
 
 // What differs between genomes and text.
@@ -35,39 +35,46 @@ class CorpusTask : public Task {
     hold_out(corpus_, options.heldout, options.seq_len);
   }
 
-  std::int64_t test_rows() const override { return test_window_count(corpus_, length()); }
+  std::int64_t test_rows() const override { return test_window_count(corpus_); }
 
-  std::vector<std::string> introduce() override {
-    for (const std::string& warning : corpus_.warnings) log_warn(warning);
+  void prepare(const ProcessGroup& world) override {
     markov_ = markov_bits(corpus_.tokens.data(), corpus_.train_end, corpus_.size(), kind_.alphabet,
-                          kind_.max_order, kind_.backoff);
+                          kind_.max_order, kind_.backoff, world);
+  }
+  std::vector<std::string> introduce() const override {
+    for (const std::string& warning : corpus_.warnings) log_warn(warning);
     std::vector<std::string> lines = {
         str(headline(), counted(corpus_.size(), kind_.unit), " from ",
             counted(std::ssize(corpus_.sources), "file"), ": training on the first ",
             count(corpus_.train_end), ", testing on the last ",
-            count(corpus_.size() - corpus_.train_end), "."),
-        str("Bits per ", kind_.unit,
-            " on the latter by Markov models of the former (order: bits):")};
+            count(corpus_.size() - corpus_.train_end), ".")};
+    const std::int64_t unknown = corpus_.unknown(0, corpus_.size());
+    if (unknown > 0) lines.push_back(about_unknown(unknown));
+    lines.push_back(str("Bits per ", kind_.unit,
+                        " on the latter by Markov models of the former (order: bits):"));
     append_table(lines);
     return lines;
   }
 
+  std::string loss(double nats) const override {
+    return str("loss ", fixed(bits(nats), 4), " bits per ", kind_.unit);
+  }
   std::string report(const Evaluation& result) const override {
-    return str("held-out ", fixed(bits(result), 4), " bits per ", kind_.unit, baseline_note());
+    return str("held-out ", fixed(bits(result.nats), 4), " bits per ", kind_.unit, baseline_note());
   }
   void report(const Evaluation& result, JsonLine& line) const override {
-    line.add("bits", bits(result)).add("accuracy", result.accuracy);
+    line.add("bits", bits(result.nats)).add("accuracy", result.accuracy);
     if (!markov_.empty()) line.add("best_markov_bits", markov_[best_order()]);
   }
   std::vector<std::string> conclude(const Evaluation& result) const override {
     std::vector<std::string> lines = {
-        str("Held-out cost: ", fixed(bits(result), 4), " bits per ", kind_.unit, ", over all ",
+        str("Held-out cost: ", fixed(bits(result.nats), 4), " bits per ", kind_.unit, ", over all ",
             counted(result.scored, kind_.unit), " of the held-out region; the next ", kind_.unit,
             " guessed right: ", percent(result.accuracy), "."),
         str("Knowing nothing costs ", fixed(std::log2(kind_.alphabet), 0),
             " bits; Markov models (order: bits):")};
     append_table(lines);
-    const double gain = markov_[best_order()] - bits(result);
+    const double gain = markov_[best_order()] - bits(result.nats);
     lines.push_back(str("The model is ", fixed(std::abs(gain), 4), " bits ",
                         gain >= 0 ? "better" : "worse", " than the best of them, order ",
                         best_order(), "."));
@@ -85,11 +92,23 @@ class CorpusTask : public Task {
     }
     return facts;
   }
-  void require_unchanged() const override { hyena::require_unchanged(corpus_.sources); }
+  std::vector<std::int64_t> held_out(std::int64_t count) const override {
+    const auto begin = corpus_.tokens.begin() + corpus_.train_end;
+    return {begin, begin + std::min(count, corpus_.size() - corpus_.train_end)};
+  }
+  void require_unchanged() override { hyena::require_unchanged(corpus_.sources); }
 
  private:
   std::string headline() const {
     return kind_.alphabet == 4 ? "Next-base prediction: " : "Next-byte prediction: ";
+  }
+  std::string about_unknown(std::int64_t unknown) const {
+    const std::int64_t held = corpus_.unknown(corpus_.train_end, corpus_.size());
+    const auto places = static_cast<double>(corpus_.train_end - length());
+    return str(count(unknown), " of them are unknown (N), ", count(held),
+               " of those in the part for testing: they are read, but never predicted. ",
+               percent(1 - static_cast<double>(corpus_.train_place_count) / places),
+               " of the training windows hold nothing to predict and are not drawn.");
   }
   std::size_t best_order() const {
     return static_cast<std::size_t>(std::min_element(markov_.begin(), markov_.end()) -
@@ -117,10 +136,10 @@ class CorpusTask : public Task {
     }
   }
   void train_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) override {
-    fill(train_window(corpus_, length(), seed_, i), ids, targets);
+    fill(train_window(corpus_, seed_, i), ids, targets);
   }
   void test_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) const override {
-    fill(test_window(corpus_, length(), i), ids, targets);
+    fill(test_window(corpus_, i), ids, targets);
   }
 
   Kind kind_;

@@ -15,7 +15,8 @@ class RecallTask : public Task {
 
   std::int64_t test_rows() const override { return recall_.options().test_sequences; }
 
-  std::vector<std::string> introduce() override {
+  void prepare(const ProcessGroup& /*world*/) override {}
+  std::vector<std::string> introduce() const override {
     const RecallOptions& o = recall_.options();
     const std::string train = o.train_sequences > 0
                                   ? counted(o.train_sequences, "sequence") + ", again and again"
@@ -29,9 +30,10 @@ class RecallTask : public Task {
                 counted(o.test_sequences, "sequence"), " that training never sees.")};
   }
 
+  std::string loss(double nats) const override { return "loss " + fixed(nats, 4); }
   std::string report(const Evaluation& result) const override {
     return str("held-out accuracy ", percent(result.accuracy), " (chance ", percent(chance()),
-               "), loss ", fixed(result.nats, 4));
+               "), ", loss(result.nats));
   }
   void report(const Evaluation& result, JsonLine& line) const override {
     line.add("accuracy", result.accuracy).add("chance", chance());

@@ -77,6 +77,7 @@ class Session {
       metrics_.emplace(root_ + "/metrics.jsonl");
     });
     trainer_->check_ranks_agree();
+    task_->prepare(world_);
     saved_step_ = plan_.checkpoint ? trainer_->steps_done() : -1;
   }
 
@@ -131,7 +132,9 @@ class Session {
       if (next % options_.eval_every == 0 && next < options_.steps) {
         evaluate(options_.eval_windows);
       }
-      if (signal != 0 || save_asked || next % options_.save_every == 0) save();
+      if (signal != 0 || save_asked || next % options_.save_every == 0) {
+        save(signal != 0 || next == options_.steps);
+      }
       if (signal != 0) {
         console_.line(str("Stopped by ", signal_name(signal), " after step ", count(next),
                           "; all is saved. Go on with"));
@@ -139,7 +142,7 @@ class Session {
         return 128 + signal;
       }
     }
-    save();
+    save(true);
     return 0;
   }
 
@@ -177,7 +180,7 @@ class Session {
     const std::int64_t done = trainer_->steps_done();
     const double tokens_per_second = rate * static_cast<double>(trainer_->tokens_per_step());
     console_.progress(
-        str("step ", done, "/", options_.steps, "  loss ", fixed(step.loss, 4), "  rate ",
+        str("step ", done, "/", options_.steps, "  ", task_->loss(step.loss), "  rate ",
             significant(step.learning_rate, 3), "  ", count(std::llround(tokens_per_second)),
             " tokens/s  ", duration(static_cast<double>(options_.steps - done) / rate), " left"),
         done % (kLinesEvery * options_.log_every) == 0 || done == options_.steps);
@@ -217,20 +220,37 @@ class Session {
     });
   }
 
-  void save() {
+  // `last`: training ends here.
+  void save(bool last) {
     if (saved_step_ == trainer_->steps_done()) return;
     together(world_, [&] {
       if (!first_) return;
-      task_->require_unchanged();
       store_->save(trainer_->contents());
     });
     saved_step_ = trainer_->steps_done();
+    check_data(last);
+  }
+
+  // All data is in memory, so files that have changed spoil nothing that is saved; but what follows
+  // could not be resumed.
+  void check_data(bool last) {
+    together(world_, [&] {
+      if (!first_) return;
+      try {
+        task_->require_unchanged();
+      } catch (const Error& error) {
+        const std::string what = str(error.what(), "; all is saved in ", printable(root_));
+        if (!last) throw IoError(what + ", and goes on with --resume once the data is back");
+        console_.clear();
+        log_warn(what);
+      }
+    });
   }
 
   void conclude() {
     evaluate(task_->test_rows());
+    // Every rank works out the examples, which may take long, so that none waits for another.
     together(world_, [&] {
-      if (!first_) return;
       console_.line("");
       for (const std::string& line :
            summary(*task_, *trainer_, options_, root_, result_, training_seconds_)) {

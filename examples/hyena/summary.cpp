@@ -36,10 +36,7 @@ std::vector<std::string> solved(const Task& task, HyenaLM& model) {
 
 // Held-out text continued by the model.
 std::vector<std::string> continued(const Task& task, HyenaLM& model, std::int64_t tokens) {
-  const Batch batch = task.test_batch(0, 1);
-  const std::size_t length = std::min<std::size_t>(32, batch.ids.size());
-  const std::vector<std::int64_t> prompt(batch.ids.begin(),
-                                         batch.ids.begin() + static_cast<std::ptrdiff_t>(length));
+  const std::vector<std::int64_t> prompt = task.held_out(32);
   const auto continuation =
       continue_sequence(model, prompt, {.max_tokens = tokens, .temperature = 0.8});
   std::vector<std::string> lines = {"The start of the held-out region, continued by the model:"};

@@ -44,6 +44,10 @@ Batch Task::test_batch(std::int64_t first, std::int64_t rows) const {
   return batch;
 }
 
+std::vector<std::int64_t> Task::held_out(std::int64_t /*count*/) const {
+  return {};
+}
+
 std::unique_ptr<Task> make_task(const Options& options) {
   if (options.task == "recall") return make_recall_task(options);
   return make_corpus_task(options);

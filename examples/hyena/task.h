@@ -49,28 +49,34 @@ class Task {
   std::int64_t length() const { return length_; }
 
   // Training sequences [first, first + rows): a pure function of the seed, so that `first` is the
-  // whole data position.
+  // whole data position. In each something is scored.
   Batch train_batch(std::int64_t first, std::int64_t rows);
-  // Held-out sequences. Rows beyond the last one score nothing.
+  // Held-out sequences, of which each scores something, too. Rows beyond the last one do not.
   Batch test_batch(std::int64_t first, std::int64_t rows) const;
   virtual std::int64_t test_rows() const = 0;
 
-  // A few lines on the data, shown before training; warnings about it go to the log. May take
-  // seconds: baselines are computed here.
-  virtual std::vector<std::string> introduce() = 0;
+  // Computes the baselines, which may take seconds; all ranks together.
+  virtual void prepare(const ProcessGroup& world) = 0;
+  // After prepare(): a few lines on the data, shown before training; warnings about it go to the
+  // log.
+  virtual std::vector<std::string> introduce() const = 0;
+  // A training loss in the unit of the held-out results: "loss 0.7571", "loss 1.9212 bits per base"
+  virtual std::string loss(double nats) const = 0;
   // "held-out accuracy 98.4 % (chance 25.0 %)"
   virtual std::string report(const Evaluation& result) const = 0;
   // The same for metrics.jsonl.
   virtual void report(const Evaluation& result, JsonLine& line) const = 0;
-  // After introduce(): what the finished model has learned, beside the baselines: the lines of the
+  // After prepare(): what the finished model has learned, beside the baselines: the lines of the
   // closing summary.
   virtual std::vector<std::string> conclude(const Evaluation& result) const = 0;
+  // The first tokens of what is held out, at most `count`, if that is one long sequence.
+  virtual std::vector<std::int64_t> held_out(std::int64_t count) const;
   // Tells runs on different data apart.
   virtual std::uint64_t data_hash() const { return 0; }
   // What was read, file by file, for ranks to compare.
   virtual std::vector<Fact> data_facts() const { return {}; }
-  // Throws IoError if a data file has changed since it was read.
-  virtual void require_unchanged() const {}
+  // Throws IoError or FormatError if a data file no longer holds what was read.
+  virtual void require_unchanged() {}
 
  protected:
   Task(std::unique_ptr<Codec> codec, std::int64_t length)

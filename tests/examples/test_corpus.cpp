@@ -1,8 +1,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "examples/hyena/data/corpus.h"
@@ -59,14 +62,50 @@ TEST_CASE("files that cannot be read are named") {
           "fasta: '" + gzip + "': line 1: byte 0x1f; gzip? decompress first");
 }
 
-TEST_CASE("several files are joined, a file named again is left out") {
+TEST_CASE("a file named again, however it is named, is left out") {
+  const Folder folder;
+  const std::string a = folder.write("a", ">x\nACGT\n"), b = folder.write("b", ">y\nGGG\n");
+  const std::string symbolic = (folder.path / "symbolic").string();
+  const std::string hard = (folder.path / "hard").string();
+  fs::create_symlink(a, symbolic);
+  fs::create_hard_link(a, hard);
+  const std::string path = (folder.path / "." / ".." / folder.path.filename() / "a").string();
+  for (const auto read : {read_fasta, read_bytes}) {
+    const Corpus once = read({a, b});
+    REQUIRE(once.warnings.empty());
+    for (const std::string& again : {a, path, symbolic, hard}) {
+      CAPTURE(again);
+      const Corpus corpus = read({a, b, again});
+      REQUIRE(corpus.tokens == once.tokens);
+      REQUIRE(corpus.sources.size() == 2);
+      REQUIRE(corpus.warnings == std::vector<std::string>{"data: '" + again + "': is '" + a +
+                                                          "' once more; left out"});
+    }
+  }
+}
+
+TEST_CASE("equal contents under two names are taken, with a warning") {
+  const Folder folder;
+  const std::string a = folder.write("a", ">x\nACGT\n"), b = folder.write("b", ">y\nacg\nu\n");
+  const std::string c = folder.write("c", ">x\nACGT\n");
+  const auto warning = [&](const std::string& name) {
+    return "data: '" + name + "': has the contents of '" + a +
+           "'; both are taken, so what is held out may be trained on";
+  };
+  // b is the same genome written otherwise, but another text.
+  const Corpus genome = read_fasta({a, b, c});
+  REQUIRE(genome.warnings == std::vector<std::string>{warning(b), warning(c)});
+  REQUIRE(genome.size() == 3 * 4 + 2);
+  const Corpus text = read_bytes({a, b, c});
+  REQUIRE(text.warnings == std::vector<std::string>{warning(c)});
+  REQUIRE(text.size() == 8 + 9 + 8);
+}
+
+TEST_CASE("several files are joined, genomes with N between them") {
   const Folder folder;
   const std::string a = folder.write("a", "one"), b = folder.write("b", "two");
-  fs::create_symlink(a, folder.path / "link");
-  const Corpus corpus = read_bytes({a, b, (folder.path / "link").string()});
+  const Corpus corpus = read_bytes({a, b});
   REQUIRE(std::string(corpus.tokens.begin(), corpus.tokens.end()) == "onetwo");
-  REQUIRE(corpus.warnings.size() == 1);
-  REQUIRE_THAT(corpus.warnings[0], ContainsSubstring("once more; left out"));
 
   const Corpus genome =
       read_fasta({folder.write("x.fa", ">x\nAC\n"), folder.write("y.fa", ">y\nGT")});
@@ -98,9 +137,15 @@ TEST_CASE("a data file that changes while it is in use is an error") {
     REQUIRE(changed() == "data: '" + a + "': changed while in use: it had 9 bytes, now it has 4");
   }
   SECTION("rewritten at the same size") {
-    corpus.sources[0].modified -= 1;
+    folder.write("a", "same text");
+    corpus.sources[0].modified -= 1;  // the clock of a file system may be coarse
     REQUIRE(changed() ==
-            "data: '" + a + "': changed while in use: it has been written to or replaced");
+            "data: '" + a + "': changed while in use: its contents are not what was read");
+  }
+  SECTION("replaced by another file of the same size") {
+    fs::rename(folder.write("b", "more text"), a);
+    REQUIRE(changed() ==
+            "data: '" + a + "': changed while in use: its contents are not what was read");
   }
   SECTION("removed") {
     fs::remove(a);
@@ -113,6 +158,20 @@ TEST_CASE("a data file that changes while it is in use is an error") {
                  }),
                  ContainsSubstring("changed while in use: it had 3000000 bytes, now it has "));
   }
+}
+
+TEST_CASE("a data file that is touched, or replaced by its like, is what it was") {
+  const Folder folder;
+  const std::string a = folder.write("a", "some text");
+  Corpus corpus = read_bytes({a});
+  fs::last_write_time(a, fs::last_write_time(a) + std::chrono::hours(1));
+  REQUIRE_NOTHROW(require_unchanged(corpus.sources));
+  const std::int64_t touched = corpus.sources[0].modified;
+  fs::rename(folder.write("b", "some text"), a);
+  REQUIRE_NOTHROW(require_unchanged(corpus.sources));
+  REQUIRE(corpus.sources[0].modified != touched);  // so that it is not read again every time
+  folder.write("a", "same text");
+  REQUIRE_THROWS_AS(require_unchanged(corpus.sources), IoError);
 }
 
 TEST_CASE("the held-out region is the contiguous end, and too little data is said in numbers") {
@@ -132,15 +191,65 @@ TEST_CASE("training windows stay in the training region and reach all of it") {
   hold_out(corpus, 0.2, 10);
   std::set<std::int64_t> begins;
   for (std::int64_t i = 0; i < 3000; ++i) {
-    const Window w = train_window(corpus, 10, 1, i);
+    const Window w = train_window(corpus, 1, i);
     REQUIRE(w.targets == 10);
     begins.insert(w.begin);
-    REQUIRE(train_window(corpus, 10, 1, i).begin == w.begin);
+    REQUIRE(train_window(corpus, 1, i).begin == w.begin);
   }
   // The last target of a window that begins at 69 is token 79, the last one before the held-out 80.
   REQUIRE(*begins.begin() == 0);
   REQUIRE(*begins.rbegin() == 69);
   REQUIRE(begins.size() == 70);
+}
+
+TEST_CASE("windows with nothing to predict are not drawn, all others alike") {
+  Corpus corpus = numbered(400);
+  corpus.alphabet = 4;
+  const std::set<std::int64_t> known = {0, 60, 61, 62, 90, 199, 300, 399};
+  for (std::int64_t i = 0; i < 400; ++i) {
+    corpus.tokens[static_cast<std::size_t>(i)] = known.count(i) == 1 ? 3 : 4;
+  }
+  hold_out(corpus, 0.5, 10);
+  // By definition: windows in the training region, one of whose targets is known.
+  std::set<std::int64_t> expected;
+  for (std::int64_t begin = 0; begin + 10 < 200; ++begin) {
+    for (std::int64_t t = begin + 1; t <= begin + 10; ++t) {
+      if (known.count(t) == 1) expected.insert(begin);
+    }
+  }
+  REQUIRE(corpus.train_place_count == static_cast<std::int64_t>(expected.size()));
+  std::map<std::int64_t, int> drawn;
+  constexpr int kDraws = 20'000;
+  for (std::int64_t i = 0; i < kDraws; ++i) ++drawn[train_window(corpus, 1, i).begin];
+  std::set<std::int64_t> begins;
+  const double mean = static_cast<double>(kDraws) / static_cast<double>(expected.size());
+  for (const auto& [begin, times] : drawn) {
+    begins.insert(begin);
+    CHECK(std::abs(times - mean) < 6 * std::sqrt(mean));  // the seed is fixed: no luck is needed
+  }
+  REQUIRE(begins == expected);
+  // Of 20 test windows two have a known target: tokens 300 and 399.
+  REQUIRE(test_window_count(corpus) == 2);
+  REQUIRE(test_window(corpus, 0).begin == 299);
+  REQUIRE(test_window(corpus, 1).begin == 389);
+}
+
+TEST_CASE("a region with nothing to predict is an error") {
+  const Folder folder;
+  const std::string bases(200, 'A'), unknown(200, 'N');
+  const auto refusal = [&](const std::string& sequence) {
+    Corpus corpus = read_fasta({folder.write("x.fa", ">x\n" + sequence)});
+    return message_of<FormatError>([&] { hold_out(corpus, 0.5, 10); });
+  };
+  REQUIRE(refusal(bases + unknown) ==
+          "data: nothing to predict in the part that is held out: all its 200 tokens (of 400) are "
+          "unknown, like N; try a larger heldout");
+  REQUIRE(
+      refusal(unknown + bases) ==
+      "data: nothing to predict in the part that is trained on: all its 200 tokens (of 400) are "
+      "unknown, like N; try other files");
+  // Token 0 is no window's target.
+  REQUIRE_THAT(refusal("A" + unknown + bases.substr(1)), ContainsSubstring("trained on"));
 }
 
 TEST_CASE("a target is the token after its id") {
@@ -167,8 +276,8 @@ TEST_CASE("test windows score each held-out token exactly once") {
     Corpus corpus = numbered(100);
     hold_out(corpus, 0.2, length);
     std::multiset<std::int64_t> scored;
-    for (std::int64_t i = 0; i < test_window_count(corpus, length); ++i) {
-      const Window w = test_window(corpus, length, i);
+    for (std::int64_t i = 0; i < test_window_count(corpus); ++i) {
+      const Window w = test_window(corpus, i);
       REQUIRE(w.targets >= 1);
       for (std::int64_t t = 0; t < w.targets; ++t) scored.insert(w.begin + 1 + t);
     }

@@ -54,6 +54,10 @@ TEST_CASE("usage errors are one line and exit 2, before any file is made") {
   refuses({"--set", "d_model"}, "'assignment': expected key=value, got 'd_model'");
   refuses({"--cp", "3"}, "'cp': expected a divisor of d_model = 64, got 3");
   refuses({"--task", "text"}, "'data': task 'text' needs files: --data FILE ...");
+  // Names of files may be any bytes, a configuration holds text only.
+  const std::string odd = "caf\xe9";
+  refuses({"--task", "text", "--data", odd}, "'data': expected text in UTF-8, got 'caf\\xe9'");
+  refuses({"--device", odd}, "'device': expected text in UTF-8, got 'caf\\xe9'");
   refuses({"--resume", folder.path(), "--seed", "3"}, "--out does not go with --resume");
 
   check_refusal(generate({"--prompt", "a"}), 2, "--checkpoint is required");
@@ -178,9 +182,14 @@ TEST_CASE("data that cannot be used is named, with exit status 1") {
   refuses_bytes("dna", ">x\nACGT\nAC3T\n", "line 3, column 3: digit '3' in the sequence");
   refuses_bytes("dna", "ACGT\n", "line 1: expected a header ('>name') before the sequence");
   refuses_bytes("dna", ">x\n", "x': expected at least one base, got none");
+  const std::string known(100, 'A'), unknown(100, 'N');
+  refuses_bytes("dna", ">x\n" + known + unknown,
+                "nothing to predict in the part that is held out: all its 20 tokens (of 200)");
+  refuses_bytes("dna", ">x\n" + unknown + unknown + known.substr(80),
+                "nothing to predict in the part that is trained on: all its 198 tokens (of 220)");
 }
 
-TEST_CASE("data that change under a run end it before the next checkpoint, with exit status 1") {
+TEST_CASE("data that change under a run end it after the next checkpoint, with exit status 1") {
   const TemporaryDirectory folder;
   const std::string data = folder.path("data"), run = folder.path("run");
   std::string text;
@@ -196,6 +205,12 @@ TEST_CASE("data that change under a run end it before the next checkpoint, with 
               " > /dev/null & pid=$!; for i in {1..400}; do grep -qs train_accuracy " + run +
               "/metrics.jsonl && break; sleep 0.05; done; " + change + data + "; wait $pid");
     check_refusal(result, 1, "data': changed while in use: ");
+    CHECK_THAT(result.err, ContainsSubstring("; all is saved in " + run + ", and goes on with "));
+    bool saved = false;
+    for (const auto& entry : fs::directory_iterator(run)) {
+      saved = saved || fs::exists(entry.path() / "manifest.json");
+    }
+    CHECK(saved);
     const char* what = change[0] == 'r'    ? "No such file or directory"
                        : change[12] == '1' ? " bytes, now it has 10"
                                            : " bytes, now it has ";

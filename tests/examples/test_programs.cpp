@@ -78,6 +78,26 @@ TEST_CASE("DNA and text runs report bits beside Markov models, and continue a pr
   }
 }
 
+TEST_CASE("a small held-out region is shown as it is, and losses are in its unit") {
+  const TemporaryDirectory folder;
+  std::string bases;
+  for (int i = 0; i < 140; ++i) bases += "ACGT"[i * i % 7 % 4];
+  write(folder.path("x.fa"), ">x\n" + bases);
+  const ProgramResult result = train({"--task", "dna", "--data", folder.path("x.fa"), "--out",
+                                      folder.path("run"), "--steps", "10"});
+  CAPTURE(result.out, result.err);
+  REQUIRE(result.status == 0);
+  CHECK_THAT(result.out, ContainsSubstring("\n  " + bases.substr(126) + " | "));  // the last 14
+  std::istringstream lines(result.out);
+  int steps = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("  loss ") == std::string::npos) continue;
+    ++steps;
+    CHECK_THAT(line, ContainsSubstring(" bits per base  "));
+  }
+  CHECK(steps == 1);
+}
+
 TEST_CASE("a resumed run logs the losses of one that never stopped") {
   const TemporaryDirectory folder;
   const std::string whole = folder.path("whole"), halves = folder.path("halves");

@@ -42,14 +42,15 @@ Source describe(const std::string& path, const struct stat& s) {
           0};
 }
 
-void compare(const Source& before, const Source& now) {
-  if (now.bytes != before.bytes) {
-    refuse(before.path,
-           str("changed while in use: it had ", before.bytes, " bytes, now it has ", now.bytes));
-  }
-  if (now.modified != before.modified || now.inode != before.inode || now.device != before.device) {
-    refuse(before.path, "changed while in use: it has been written to or replaced");
-  }
+bool same_file(const Source& a, const Source& b) {
+  return a.bytes == b.bytes && a.modified == b.modified && a.inode == b.inode &&
+         a.device == b.device;
+}
+
+void require_size(const Source& before, std::int64_t bytes) {
+  if (bytes == before.bytes) return;
+  refuse(before.path,
+         str("changed while in use: it had ", before.bytes, " bytes, now it has ", bytes));
 }
 
 }  // namespace
@@ -77,20 +78,27 @@ Source read_source(const std::string& path, const std::function<void(std::string
         fingerprint(reinterpret_cast<const std::uint8_t*>(buffer.data()), bytes, source.hash);
     piece({buffer.data(), bytes});
   }
+  require_size(source, total);
   if (::fstat(file.fd(), &status) != 0) refuse(path, std::strerror(errno));
-  Source after = describe(path, status);
-  after.bytes = total;
-  compare(source, after);
+  if (!same_file(source, describe(path, status))) {
+    refuse(path, "changed while in use: it was written to while it was read");
+  }
   return source;
 }
 
-void require_unchanged(const std::vector<Source>& sources) {
-  for (const Source& source : sources) {
+void require_unchanged(std::vector<Source>& sources) {
+  for (Source& source : sources) {
     struct stat status;
     if (::stat(source.path.c_str(), &status) != 0) {
       refuse(source.path, str("changed while in use: ", std::strerror(errno)));
     }
-    compare(source, describe(source.path, status));
+    if (same_file(source, describe(source.path, status))) continue;
+    require_size(source, status.st_size);
+    const Source now = read_source(source.path, [](std::string_view) {});
+    if (now.hash != source.hash) {
+      refuse(source.path, "changed while in use: its contents are not what was read");
+    }
+    source = now;
   }
 }
 

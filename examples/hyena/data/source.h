@@ -24,8 +24,10 @@ struct Source {
 // while it is read, and FormatError if it is empty.
 Source read_source(const std::string& path, const std::function<void(std::string_view)>& piece);
 
-// Throws IoError, naming the file and what differs, if a file is no longer what it was.
-void require_unchanged(const std::vector<Source>& sources);
+// Throws IoError or FormatError, naming the file and what differs, if the contents of a file are no
+// longer what they were. One that was touched, or replaced by its like, is read again to find out,
+// and taken for what it is now.
+void require_unchanged(std::vector<Source>& sources);
 
 // A fingerprint of `bytes` (64-bit FNV-1a), continued from `hash`; it tells two data sets apart by
 // content rather than by name.
