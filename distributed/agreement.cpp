@@ -87,6 +87,16 @@ std::vector<std::string> ranks_and_hosts(const ProcessGroup& group) {
   return names;
 }
 
+Failure first_failure(const std::string& mine, const ProcessGroup& group) {
+  const std::vector<std::string> texts = gather_texts(mine, group);
+  const auto first = std::find_if(texts.begin(), texts.end(),
+                                  [](const std::string& text) { return !text.empty(); });
+  if (first == texts.end()) return {};
+  if (std::count(texts.begin(), texts.end(), *first) == group.size()) return {"", *first};
+  const auto rank = static_cast<std::size_t>(first - texts.begin());
+  return {ranks_and_hosts(group)[rank] + ": ", *first};
+}
+
 std::string disagreement(const std::vector<Fact>& facts, const ProcessGroup& group) {
   const std::vector<std::string> texts = gather_texts(join(facts), group);
   const bool equal = std::equal(texts.begin() + 1, texts.end(), texts.begin());

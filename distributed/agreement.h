@@ -14,6 +14,14 @@ std::vector<std::string> gather_texts(const std::string& mine, const ProcessGrou
 // "rank 1 (node7)" for each rank: where it runs. Throws CommError.
 std::vector<std::string> ranks_and_hosts(const ProcessGroup& group);
 
+// What went wrong on the first rank for which `mine` is not "", on all ranks. `who` names it, as in
+// "rank 1 (node7): ", unless all ranks give the same text; then something is wrong that they share.
+// Throws CommError.
+struct Failure {
+  std::string who, text;
+};
+Failure first_failure(const std::string& mine, const ProcessGroup& group);
+
 // Something that has to be the same on all ranks.
 struct Fact {
   std::string name, value;

@@ -8,6 +8,8 @@
 #include <optional>
 #include <sstream>
 
+#include "distributed/agreement.h"
+#include "distributed/gradient_sync.h"
 #include "distributed/init.h"
 #include "distributed/threads.h"
 #include "framework/cli.h"
@@ -196,13 +198,29 @@ CpReport run_in_threads(const Call& call, const CpRun& alone, std::ostream& err)
   return report;
 }
 
+// What differs between the ranks' calls; "" if nothing does.
+std::string differences(const Call& call, const ProcessGroup& world) {
+  const CpSubject& s = call.subject;
+  std::vector<Fact> facts = {{"--layer", s.layer},
+                             {"--shape", to_string(s.x.shape())},
+                             {"--shard-dim", str(s.shard_dim)},
+                             {"--seed", str(s.seed)},
+                             {"--tolerance", str(call.tolerance)}};
+  for (const auto& [key, value, none] : s.config.differences(Config())) {
+    facts.push_back({key, value});
+  }
+  return disagreement(facts, world);
+}
+
 int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err, int& rank) {
   const bool processes = distributed::launched_processes().value_or(1) > 1;
   std::optional<ProcessGroup> world;
   if (processes) world = distributed::init();
   if (world) rank = world->rank();
+  const ProcessGroup group = world.value_or(ProcessGroup());
   std::optional<Call> call;
   std::optional<CpRun> alone;
+  std::string mine;
   try {
     call = read_command_line(argc, argv);
     if (!call) return 0;
@@ -216,9 +234,18 @@ int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err,
   } catch (const OutputError&) {
     throw;
   } catch (const Error& error) {  // nothing to compare with: whatever it is, the call is wrong
-    if (rank == 0) err << "verify_cp: error: " << message_of(error) << std::endl;
+    mine = message_of(error);
+  }
+  const Failure first = first_failure(mine, group);
+  const std::string failure =
+      first.text.empty() ? differences(*call, group) : first.who + first.text;
+  if (!failure.empty()) {
+    if (rank == 0) err << "verify_cp: error: " << failure << std::endl;
     return kUsageError;
   }
+  std::vector<NamedTensor> given = alone->layer->named_parameters();
+  given.push_back({"input.0", call->subject.x});
+  check_same_parameters(given, group);
   const CpReport report =
       world ? compare(*alone, run_on_ranks(call->subject, *alone, *world), *world, call->tolerance)
             : run_in_threads(*call, *alone, err);

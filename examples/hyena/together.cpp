@@ -1,9 +1,7 @@
 #include "examples/hyena/together.h"
 
-#include <algorithm>
 #include <new>
 #include <stdexcept>
-#include <vector>
 
 #include "distributed/agreement.h"
 #include "framework/program.h"
@@ -31,18 +29,9 @@ void together(const ProcessGroup& world, const std::function<void()>& f) {
   } catch (const std::exception& error) {
     failure = str(exit_status(error), message_of(error));
   }
-  const std::vector<std::string> failures = gather_texts(failure, world);
-  const auto first = std::find_if(failures.begin(), failures.end(),
-                                  [](const std::string& text) { return !text.empty(); });
-  if (first == failures.end()) return;
-  std::string message = first->substr(1);
-  // What failed on some only may be their machine's fault.
-  const auto alike = std::count(failures.begin(), failures.end(), *first);
-  if (alike < world.size()) {
-    const auto rank = static_cast<std::size_t>(first - failures.begin());
-    message = str(ranks_and_hosts(world)[rank], ": ", message);
-  }
-  throw SharedFailure(message, first->front() - '0');
+  const Failure first = first_failure(failure, world);
+  if (first.text.empty()) return;
+  throw SharedFailure(first.who + first.text.substr(1), first.text.front() - '0');
 }
 
 }  // namespace crocuta::hyena

@@ -1,5 +1,7 @@
 #include "distributed/agreement.h"
 
+#include <algorithm>
+
 #include "distributed/init.h"
 #include "distributed/threads.h"
 #include "tests/support/catch.h"
@@ -31,6 +33,23 @@ TEST_CASE("texts of any length are gathered from all ranks") {
     CHECK(gather_texts(mine, world) ==
           std::vector<std::string>{"", std::string(5, 'x'), std::string(10, 'x')});
   });
+}
+
+TEST_CASE("the first failure is known to all ranks, with its rank and host unless all fail alike") {
+  const auto said = [](const std::vector<std::string>& texts) {
+    std::string all;
+    run_ranks(static_cast<int>(texts.size()), [&](const ProcessGroup& world) {
+      const auto [who, text] = first_failure(texts[static_cast<std::size_t>(world.rank())], world);
+      const std::vector<std::string> same = gather_texts(who + text, world);
+      CHECK(std::count(same.begin(), same.end(), same[0]) == world.size());
+      if (world.rank() == 0) all = same[0];
+    });
+    return all;
+  };
+  CHECK(said({"", "", ""}).empty());
+  CHECK(said({"", "no file", "no memory"}) == rank(1) + ": no file");
+  CHECK(said({"no file", "no file"}) == "no file");
+  CHECK(said({"no file"}) == "no file");
 }
 
 TEST_CASE("equal facts are agreed on, whatever is shown for them") {

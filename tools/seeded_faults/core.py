@@ -257,5 +257,5 @@ FAULTS = [
     Fault("text: the input is the target", H + "corpus_task.cpp",
           "targets[t] = tokens[t + 1];", "targets[t] = tokens[t];", "test_corpus"),
     Fault("text: test windows reach into training", H + "data/corpus.cpp",
-          "corpus.train_end - 1 + i * length", "corpus.train_end - 2 + i * length", "test_corpus"),
+          "at = corpus.train_end - 1;", "at = corpus.train_end - 2;", "test_corpus"),
 ]
