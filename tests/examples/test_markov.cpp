@@ -5,7 +5,7 @@
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/markov.h"
 #include "framework/error.h"
-#include "kernels/cpu/parallel.h"
+#include "framework/threads.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;
@@ -99,12 +99,8 @@ TEST_CASE("Markov baselines have the same bits on any number of ranks and thread
   for (const Case c : {Case{5, 4, 8}, Case{200, 256, 3}, Case{2, 2, 0}}) {
     const Tokens tokens = random_tokens(3000, c.kinds, 3);
     const auto bits = [&](int threads, const ProcessGroup& world) {
-      const int before = kernels::thread_count();
-      kernels::set_thread_count(threads);
-      const auto result =
-          hyena::markov_bits(tokens.data(), 2000, 3000, c.alphabet, c.max_order, 64, world);
-      kernels::set_thread_count(before);
-      return result;
+      const NumThreads here(threads);
+      return hyena::markov_bits(tokens.data(), 2000, 3000, c.alphabet, c.max_order, 64, world);
     };
     const auto expected = bits(1, ProcessGroup());
     REQUIRE(bits(3, ProcessGroup()) == expected);

@@ -140,7 +140,7 @@ TEST_CASE("ranks that were told different things say so before the first step, a
   const auto refuses = [&](std::vector<std::string> first, std::vector<std::string> second,
                            int status, const std::string& text) {
     std::vector<std::string> all = command(1);
-    all.insert(all.begin(), {CROCUTA_MPIEXEC, "-n", "1"});
+    all.insert(all.begin(), {CROCUTA_MPIRUN, "-n", "1"});
     all.insert(all.end(), {"--device", device_argument(), "--steps", "2", "--out", run});
     std::vector<std::string> other(all.begin() + 1, all.end());
     all.insert(all.end(), first.begin(), first.end());
