@@ -114,7 +114,7 @@ TEST_CASE("several processes say once what is wrong, and all exit alike") {
   const TemporaryDirectory folder;
   const auto refuses = [&](std::vector<std::string> arguments, int status,
                            const std::string& text) {
-    arguments.insert(arguments.end(), {"--out", folder.path("run")});
+    arguments.insert(arguments.begin(), {"--steps", "3", "--out", folder.path("run")});
     const ProgramResult result = train(4, arguments);
     CAPTURE(result.out, result.err);
     CHECK(result.status == status);
@@ -130,7 +130,7 @@ TEST_CASE("several processes say once what is wrong, and all exit alike") {
   refuses({"--backend", "nccl"}, 2, "a GPU of its own for each rank, which nccl needs, got ");
 #endif
   refuses({"--task", "text", "--data", folder.path("none")}, 1, "No such file or directory");
-  refuses({"--resume", folder.path("none"), "--steps", "3"}, 2, "--out does not go with --resume");
+  refuses({"--resume", folder.path("none")}, 2, "--out does not go with --resume");
 }
 
 TEST_CASE("ranks that were told different things say so before the first step, and exit alike") {
