@@ -146,10 +146,11 @@ TEST_CASE("tables of Markov models and samples of genomes and texts fit 80 colum
 
 TEST_CASE("one is singular, and the rate of learning is shown") {
   const TemporaryDirectory folder;
-  const ProgramResult result = train(
-      {"--steps", "1", "--out", folder.path("run"), "--set", "log_every=1", "--set", "n_layers=1",
-       "--set", "warmup_steps=4", "--set", "batch_size=1", "--set", "test_sequences=1"},
-      false);
+  const ProgramResult result =
+      train({"--steps", "1", "--out", folder.path("run"), "--set", "log_every=1", "--set",
+             "n_layers=1", "--set", "warmup_steps=4", "--set", "batch_size=1", "--device", "cpu",
+             "--set", "test_sequences=1"},
+            false);
   CAPTURE(result.out, result.err);
   REQUIRE(result.status == 0);
   for (const char* text : {"1 block)", "for 1 step, each on 1 sequence of 72 tokens",
@@ -168,7 +169,7 @@ TEST_CASE("a second Ctrl-C ends the program at once, on a line of its own") {
   // Steps that take long enough for a second one.
   const Arguments run = {CROCUTA_TRAIN_HYENA, "--out",    folder.path("run"),
                          "--batch-size",      "64",       "--set",
-                         "seq_len=254",       "--device", device_argument()};
+                         "seq_len=254",       "--device", "cpu"};
   int typed = 0;
   const ProgramResult result = run_on_terminal(run, 100, [&](const std::string& shown) {
     const bool due = typed == 0 ? shown.find("step 1/") != shown.npos
@@ -206,11 +207,11 @@ TEST_CASE("the commands that a run prints can be pasted") {
 
   // With a floor under the learning rate the same run can go on. A script may stand for the
   // program.
-  const ProgramResult floor =
-      run_program({"/usr/bin/env", "CROCUTA_COMMAND=../my scripts/train.sh", "/bin/bash", "-c",
-                   CROCUTA_TRAIN_HYENA " --set min_learning_rate=1e-4 --set symbols=6 --steps 2 "
-                                       "--set seq_len=14 --set test_sequences=16 --out " +
-                       folder.path("floor")});
+  const ProgramResult floor = run_program(
+      {"/usr/bin/env", "CROCUTA_COMMAND=../my scripts/train.sh", "/bin/bash", "-c",
+       CROCUTA_TRAIN_HYENA " --device cpu --set min_learning_rate=1e-4 --set symbols=6 --steps 2 "
+                           "--set seq_len=14 --set test_sequences=16 --out " +
+           folder.path("floor")});
   CAPTURE(floor.out, floor.err);
   CHECK_THAT(floor.out, ContainsSubstring("  '../my scripts/train.sh' --resume " +
                                           folder.path("floor") + " --steps 4\n"));

@@ -21,11 +21,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
 
   std::string text = "kept", rest = "kept";
   std::int64_t number = 3;
+  double real = 0.5;
   std::vector<std::string> values, list;
   bool flag = false;
   CommandLine cli("program", "A program.");
   cli.option("--text", text, "TEXT", "A text");
   cli.option("--number", number, "N", "A number", -5, 100);
+  cli.option("--real", real, "X", "Any number", {.max = 2, .above = 0});
   cli.option("--value", values, "V", "Several values");
   cli.list("--list", list, "WORD", "A list");
   cli.optional_value("--maybe", rest, "X", "With or without a value");
@@ -36,6 +38,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (!error.empty()) return 0;
 
   require(number >= -5 && number <= 100, "a number is in its range");
+  require(real > 0 && real <= 2, "and one with a fraction");
   require(cli.given("--text") || text == "kept", "an option that is not given keeps its value");
   require(cli.given("--text") == cli.given("--number"), "two options come together");
   require(cli.given("--flag") == flag, "a flag is set if it is given");
