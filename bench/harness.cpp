@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 #include "framework/allocator.h"
@@ -14,6 +16,15 @@
 
 namespace crocuta::bench {
 namespace {
+
+// A table that could not be written is no result.
+struct OutputCheck {
+  ~OutputCheck() {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+    std::fputs("error: standard output: cannot write\n", stderr);
+    std::_Exit(1);
+  }
+} output_check;
 
 double seconds_of(const std::function<void()>& run, int calls, Device device) {
   const auto start = std::chrono::steady_clock::now();
