@@ -43,13 +43,13 @@ class CorpusTask : public Task {
   }
   std::vector<std::string> introduce() const override {
     for (const std::string& warning : corpus_.warnings) log_warn(warning);
-    std::vector<std::string> lines = {
-        str(headline(), counted(corpus_.size(), kind_.unit), " from ",
-            counted(std::ssize(corpus_.sources), "file"), ": training on the first ",
-            count(corpus_.train_end), ", testing on the last ",
-            count(corpus_.size() - corpus_.train_end), ".")};
+    std::vector<std::string> lines = {str(headline(), counted(corpus_.size(), kind_.unit), " from ",
+                                          counted(std::ssize(corpus_.sources), "file"),
+                                          ": training on the first ", count(corpus_.train_end),
+                                          ", testing on the last ",
+                                          count(corpus_.size() - corpus_.train_end), ".")};
     const std::int64_t unknown = corpus_.unknown(0, corpus_.size());
-    if (unknown > 0) lines.push_back(about_unknown(unknown));
+    if (unknown > 0) append_unknown(unknown, lines);
     lines.push_back(str("Bits per ", kind_.unit,
                         " on the latter by Markov models of the former (order: bits):"));
     append_table(lines);
@@ -102,13 +102,15 @@ class CorpusTask : public Task {
   std::string headline() const {
     return kind_.alphabet == 4 ? "Next-base prediction: " : "Next-byte prediction: ";
   }
-  std::string about_unknown(std::int64_t unknown) const {
+  void append_unknown(std::int64_t unknown, std::vector<std::string>& lines) const {
     const std::int64_t held = corpus_.unknown(corpus_.train_end, corpus_.size());
     const auto places = static_cast<double>(corpus_.train_end - length());
-    return str(count(unknown), " of them are unknown (N), ", count(held),
-               " of those in the part for testing: they are read, but never predicted. ",
-               percent(1 - static_cast<double>(corpus_.train_place_count) / places),
-               " of the training windows hold nothing to predict and are not drawn.");
+    lines.push_back(str("Unknown (N), so read but never predicted: ", count(unknown), ", ",
+                        count(held), " of them in the part for testing."));
+    if (corpus_.train_place_count == corpus_.train_end - length()) return;
+    lines.push_back(str("Of the training windows ",
+                        percent(1 - static_cast<double>(corpus_.train_place_count) / places),
+                        " hold nothing to predict and are not drawn."));
   }
   std::size_t best_order() const {
     return static_cast<std::size_t>(std::min_element(markov_.begin(), markov_.end()) -

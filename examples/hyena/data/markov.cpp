@@ -89,7 +89,10 @@ class OrderCounts {
   }
   // After all additions: sums up, and adds everything to the counts of the order below, if given.
   void finish(OrderCounts* below) {
-    if (!pairs_.array().empty()) return finish_arrays(below);
+    if (!pairs_.array().empty()) {
+      // Bases have a loop that is unrolled.
+      return width_ == 2 ? finish_arrays<2>(2, below) : finish_arrays<0>(width_, below);
+    }
     pairs_.for_each([&](std::uint64_t pair, std::uint32_t times) {
       const std::uint64_t context = pair >> width_;
       Tally& tally = tallies_[context];
@@ -116,17 +119,23 @@ class OrderCounts {
     std::uint32_t times = 0, kinds = 0;
   };
 
-  // The same, fast, where there are arrays: then those of tallies and lower orders are, too.
-  void finish_arrays(OrderCounts* below) {
+  // The same, fast, where there are arrays: then those of tallies and lower orders are, too. kWidth
+  // is the width, or 0.
+  template <int kWidth>
+  void finish_arrays(int width, OrderCounts* below) {
     const std::uint32_t* times = pairs_.array().data();
-    const std::size_t tokens = std::size_t{1} << width_;
+    const std::size_t tokens = std::size_t{1} << (kWidth > 0 ? kWidth : width);
     std::size_t context = 0;
     for (Tally& tally : tallies_.array()) {
-      std::uint32_t* sums = below ? &below->pairs_.array()[context >> width_ << width_] : nullptr;
+      Tally sum;
       for (std::size_t token = 0; token < tokens; ++token) {
-        tally.times += times[token];
-        tally.kinds += times[token] != 0 ? 1 : 0;
-        if (sums) sums[token] += times[token];
+        sum.times += times[token];
+        sum.kinds += times[token] != 0 ? 1 : 0;
+      }
+      tally = sum;
+      if (below) {
+        std::uint32_t* sums = &below->pairs_.array()[context >> width << width];
+        for (std::size_t token = 0; token < tokens; ++token) sums[token] += times[token];
       }
       times += tokens;
       ++context;
@@ -195,12 +204,18 @@ class Counts {
       : p_(p), orders_(static_cast<std::size_t>(p.max_order) + 1, OrderCounts(p.width)) {
     if (p.depth == 0) return;
     for (int k = 0; k < p.depth; ++k) order(k).reset(0, std::uint64_t{1} << (p.width * k), 1 << 20);
+    const int most = p.depth - 1;
+    OrderCounts& highest = order(most);
     for_each_item(p, 0, p.train_end, [&](std::uint64_t number, std::uint64_t) {
       const Item item(p_, number);
-      const int k = std::min(item.order(), p_.depth - 1);
-      order(k).add(item.context(k), item.token());
+      const int k = item.order();
+      if (k >= most) {
+        highest.add(item.context(most), item.token());
+      } else {
+        order(k).add(item.context(k), item.token());
+      }
     });
-    finish(p.depth - 1, 0);
+    finish(most, 0);
   }
 
   // Counts a part, whose training items these are.
