@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 
+#include "distributed/agreement.h"
 #include "framework/ops.h"
 
 namespace crocuta {
@@ -106,8 +107,8 @@ void check_same_parameters(const std::vector<NamedTensor>& parameters, const Pro
   const auto counts = gather({static_cast<std::int64_t>(parameters.size())}, group);
   for (std::size_t r = 1; r < counts.size(); ++r) {
     if (counts[r] == counts[0]) continue;
-    fail<CommError>(kName, str("rank ", r), str("the ", counts[0][0], " parameters of rank 0"),
-                    str(counts[r][0]));
+    fail<CommError>(kName, ranks_and_hosts(group)[r],
+                    str("the ", counts[0][0], " parameters of rank 0"), str(counts[r][0]));
   }
   std::vector<std::int64_t> hashes;
   for (const NamedTensor& parameter : parameters) hashes.push_back(hash_of(parameter));
@@ -115,8 +116,9 @@ void check_same_parameters(const std::vector<NamedTensor>& parameters, const Pro
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     for (std::size_t r = 1; r < all.size(); ++r) {
       if (all[r][i] == all[0][i]) continue;
+      const std::vector<std::string> ranks = ranks_and_hosts(group);
       fail<CommError>(kName, parameters[i].name, "the same on all ranks",
-                      str("one thing on rank 0 and another on rank ", r));
+                      str("one thing on ", ranks[0], " and another on ", ranks[r]));
     }
   }
 }
