@@ -101,6 +101,27 @@ TEST_CASE("equal contents under two names are taken, with a warning") {
   REQUIRE(text.size() == 8 + 9 + 8);
 }
 
+TEST_CASE("a sequence that is given twice is taken, with a warning") {
+  const Folder folder;
+  std::string one, two;
+  for (int i = 0; i < 300; ++i) {
+    one += "ACGT"[i * i % 7 % 4];
+    two += "ACGT"[i * i % 11 % 4];
+  }
+  const std::string end = "; all are taken, so what is held out may be trained on";
+  const std::string a = folder.write("a", ">1\n" + one + "\n>2\n" + two + "\n>3\n" + one);
+  REQUIRE(read_fasta({a}).warnings ==
+          std::vector<std::string>{
+              "data: '" + a + "': 1 sequence (300 bases) given before, the first in line 5" + end});
+  const std::string b = folder.write("b", ">1\n" + one + "\n>2\nACG\n"),
+                    c = folder.write("c",
+                                     ">4\nACG\n>5\n" + one.substr(0, 200) + "\n" + one.substr(200));
+  REQUIRE(read_fasta({b, c}).warnings ==
+          std::vector<std::string>{
+              "data: '" + c + "': 1 sequence (300 bases) given before, the first in line 3" + end});
+  REQUIRE(read_fasta({b}).warnings.empty());
+}
+
 TEST_CASE("several files are joined, genomes with N between them") {
   const Folder folder;
   const std::string a = folder.write("a", "one"), b = folder.write("b", "two");

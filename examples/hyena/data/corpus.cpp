@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/fasta.h"
+#include "examples/hyena/format.h"
 #include "framework/error.h"
 
 namespace crocuta::hyena {
@@ -14,8 +16,13 @@ namespace {
 struct Reading {
   Source source;
   std::vector<std::uint8_t> tokens;
+  std::vector<FastaParser::Sequence> sequences;
   std::vector<std::string> warnings;
 };
+
+// Sequences from here on, in bases, are the same by no accident.
+constexpr std::int64_t kTelling = 100;
+constexpr const char* kLeak = "what is held out may be trained on";
 
 Reading read_fasta_file(const std::string& path) {
   FastaParser parser(path);
@@ -23,6 +30,7 @@ Reading read_fasta_file(const std::string& path) {
   reading.source = read_source(path, [&](std::string_view text) { parser.feed(text); });
   parser.finish();
   reading.tokens = std::move(parser.tokens());
+  reading.sequences = parser.sequences();
   reading.warnings = parser.warnings();
   return reading;
 }
@@ -52,11 +60,14 @@ class Joiner {
     }
     // Of tokens: the same genome may be wrapped at another column.
     const std::uint64_t hash = fingerprint(reading.tokens.data(), reading.tokens.size());
+    const std::string repeated = repeated_sequences(reading);
     const auto same = std::find(hashes_.begin(), hashes_.end(), hash);
     if (same != hashes_.end()) {
       const Source& other = corpus_.sources[static_cast<std::size_t>(same - hashes_.begin())];
       warnings.push_back(str(name, "has the contents of '", printable(other.path),
-                             "'; both are taken, so what is held out may be trained on"));
+                             "'; both are taken, so ", kLeak));
+    } else if (!repeated.empty()) {
+      warnings.push_back(name + repeated);
     }
     hashes_.push_back(hash);
     corpus_.sources.push_back(source);
@@ -65,6 +76,22 @@ class Joiner {
   }
 
  private:
+  // What to say of sequences that have been seen before, in this file or another; "" if none has.
+  std::string repeated_sequences(const Reading& reading) {
+    std::int64_t repeated = 0, bases = 0, line = 0;
+    for (const auto& [header, begin, end] : reading.sequences) {
+      const std::int64_t size = end - begin;
+      const std::uint64_t hash =
+          fingerprint(reading.tokens.data() + begin, static_cast<std::size_t>(size));
+      if (size < kTelling || sequences_.insert(hash).second) continue;
+      if (repeated++ == 0) line = header;
+      bases += size;
+    }
+    if (repeated == 0) return "";
+    return str(counted(repeated, "sequence"), " (", counted(bases, "base"),
+               ") given before, the first in line ", line, "; all are taken, so ", kLeak);
+  }
+
   void append(std::vector<std::uint8_t> tokens) {
     if (corpus_.tokens.empty()) {
       corpus_.tokens = std::move(tokens);
@@ -77,6 +104,7 @@ class Joiner {
   Corpus& corpus_;
   const std::optional<std::uint8_t> between_;
   std::vector<std::uint64_t> hashes_;  // of the sources' tokens
+  std::set<std::uint64_t> sequences_;  // hashes of all sequences so far
 };
 
 // Finds where training windows may begin: a known token is the target of the `length` windows that

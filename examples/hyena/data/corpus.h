@@ -41,8 +41,8 @@ struct Corpus {
 
 // Both join files one after the other; FASTA with N between two. A file that is named again, also
 // by another path or a link, is left out with a warning: it would stand on both sides of the split.
-// For the same reason there is a warning where two files have the same contents. They throw as
-// read_source and FastaParser do.
+// For the same reason there is a warning where two files have the same contents, or genomes the
+// same sequence. They throw as read_source and FastaParser do.
 Corpus read_fasta(const std::vector<std::string>& paths);
 Corpus read_bytes(const std::vector<std::string>& paths);
 

@@ -105,7 +105,12 @@ void FastaParser::begin_record() {
 }
 
 void FastaParser::end_record() {
-  if (records_ == 0 || record_bases_ > 0) return;
+  if (records_ == 0) return;
+  if (record_bases_ > 0) {
+    const auto end = static_cast<std::int64_t>(tokens_.size());
+    sequences_.push_back({record_line_, end - record_bases_, end});
+    return;
+  }
   warnings_.push_back(
       str("fasta: '", printable(name_), "': line ", record_line_, ": header without a sequence"));
 }

@@ -29,6 +29,11 @@ class FastaParser {
   void finish();
 
   std::vector<std::uint8_t>& tokens() { return tokens_; }
+  // Where a record's bases stand in tokens(), and the line of its header.
+  struct Sequence {
+    std::int64_t line, begin, end;
+  };
+  const std::vector<Sequence>& sequences() const { return sequences_; }
   std::int64_t records() const { return records_; }
   // What was odd but harmless: records without bases, codes read as N.
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -49,6 +54,7 @@ class FastaParser {
   std::int64_t line_ = 1, column_ = 0;
   std::int64_t records_ = 0, record_line_ = 0, record_bases_ = 0, ambiguous_ = 0;
   std::vector<std::uint8_t> tokens_;
+  std::vector<Sequence> sequences_;
   std::vector<std::string> warnings_;
 };
 
