@@ -7,6 +7,7 @@
 # build/portability, as do the systems, which are downloaded once. All rows take hours; --list names
 # them. Needs root, debootstrap, and ubuntu-keyring for Ubuntu. Settings from the environment:
 #   DEBIAN_MIRROR, UBUNTU_MIRROR   where packages come from
+#   UBUNTU_KEYRING                 who has signed them, if ubuntu-keyring is not installed
 #   http_proxy, ...                handed on, as is apt's own proxy
 #   CMAKE_CXX_COMPILER_LAUNCHER=ccache with CCACHE_DIR=<folder>   share objects between rows
 set -euo pipefail
@@ -14,6 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
 help_if_asked "$@"
 : "${DEBIAN_MIRROR:=http://deb.debian.org/debian}" "${UBUNTU_MIRROR:=http://archive.ubuntu.com/ubuntu}"
+: "${UBUNTU_KEYRING:=/usr/share/keyrings/ubuntu-archive-keyring.gpg}"
 
 # Name, system, who (user: root installs the packages, an ordinary user does all else), what is in the
 # environment, arguments of scripts/test.sh. Rows without arguments run scripts/train.sh, too.
@@ -45,7 +47,7 @@ make_system() {
   [[ -e $root/.complete ]] && return
   if [[ $suite == noble ]]; then
     mirror=$UBUNTU_MIRROR
-    options=(--components=main,universe --keyring=/usr/share/keyrings/ubuntu-archive-keyring.gpg)
+    options=(--components=main,universe "--keyring=$UBUNTU_KEYRING")
     script=(gutsy)  # that of all releases since; an older debootstrap does not know the name
   fi
   rm -rf "$root"

@@ -241,7 +241,7 @@ train_all() {
   if command -v mpirun >/dev/null; then
     local ranks
     for ranks in 2 4; do  # on one GPU, through pinned host memory
-      record train "mpi_$ranks" mpirun --oversubscribe --bind-to none -n "$ranks" \
+      record train "mpi_$ranks" scripts/mpirun.sh -n "$ranks" \
         "$build/bin/train_hyena" --config examples/hyena/configs/recall.json --steps 20 \
         --set save_every=20 --device cuda:0 --cp "$ranks" --out "$out/train_mpi_$ranks"
     done
