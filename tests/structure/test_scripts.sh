@@ -28,7 +28,7 @@ expect() {
 }
 nowhere="no such text"
 
-for script in coverage deps fuzz mpirun test train; do
+for script in coverage deps fuzz mpirun portability test train; do
   help=$("scripts/$script.sh" --help)
   [[ $help == "usage: scripts/$script.sh"* && $help != *"set -"* ]] ||
     { echo "$script.sh --help: $help" && exit 1; }
