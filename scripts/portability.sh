@@ -2,8 +2,8 @@
 # usage: scripts/portability.sh [--list | row ...]
 #
 # The README's two commands on bare systems: each row of the table is a clean clone of this commit
-# in a new copy of its system, in a folder with blanks and umlauts in its name. Prints how many tests
-# passed, failed and were skipped, and the seconds that each command took; logs stay in
+# in a new copy of its system, in a folder with blanks and umlauts in its name. Prints how many
+# tests passed, failed and were skipped, and the seconds that each command took; logs stay in
 # build/portability, as do the systems, which are downloaded once. All rows take hours; --list names
 # them. Needs root, debootstrap, and ubuntu-keyring for Ubuntu. Settings from the environment:
 #   DEBIAN_MIRROR, UBUNTU_MIRROR   where packages come from
@@ -18,8 +18,8 @@ help_if_asked "$@"
 : "${UBUNTU_MIRROR:=http://archive.ubuntu.com/ubuntu}"
 : "${UBUNTU_KEYRING:=/usr/share/keyrings/ubuntu-archive-keyring.gpg}"
 
-# Name, system, who (user: root installs the packages, an ordinary user does all else), what is in the
-# environment, arguments of scripts/test.sh. Rows without arguments run scripts/train.sh, too.
+# Name, system, who (user: root installs the packages, an ordinary user does all else), what is in
+# the environment, arguments of scripts/test.sh. Rows without arguments run scripts/train.sh, too.
 rows="
 debian12              bookworm  user  -
 debian12-root         bookworm  root  -
@@ -67,6 +67,7 @@ inside() {
   unshare --mount --pid --fork --kill-child bash -c '
     mount -t proc proc "$0/proc"
     mount --rbind /dev "$0/dev"
+    mount --rbind /sys "$0/sys"
     [[ -z ${CCACHE_DIR-} ]] || mount --bind "$CCACHE_DIR" "$0$CCACHE_DIR"
     exec chroot --userspec="$1:$1" "$0" env HOME="$2" USER="$1" LC_ALL=C.UTF-8 bash -c "$3"
   ' "$root" "$user" "$home" "$2" </dev/null
@@ -88,8 +89,9 @@ run_row() {
     [[ $arguments != clang ]] || packages+=(--clang)
     inside root "cd '$tree' && scripts/deps.sh ${packages[*]}" >>"$log" 2>&1
   fi
-  [[ ${CMAKE_CXX_COMPILER_LAUNCHER-} != ccache ]] ||
-    inside root "command -v ccache || { apt-get update -qq && apt-get install -qqy ccache; }" >>"$log" 2>&1
+  if [[ ${CMAKE_CXX_COMPILER_LAUNCHER-} == ccache ]]; then
+    inside root "apt-get update -qq && apt-get install -qqy ccache" >>"$log" 2>&1
+  fi
   local run="cd '$tree' && env $environment"
   if [[ -z $arguments ]]; then
     start=$SECONDS
