@@ -19,7 +19,10 @@ constexpr std::size_t kMaxBytes = 4000;
 
 class Log {
  public:
-  Log() : logger_("crocuta", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
+  // `first_name` is that of the program, if it is known before anything is said.
+  explicit Log(std::string_view first_name)
+      : name(printable(first_name)),
+        logger_("crocuta", std::make_shared<spdlog::sinks::stderr_sink_mt>()) {
     logger_.set_pattern("%v");
     logger_.set_level(spdlog::level::trace);
     logger_.flush_on(spdlog::level::trace);
@@ -56,7 +59,7 @@ class Log {
   }
 
   std::atomic<LogLevel> level = LogLevel::info;
-  std::string name = "crocuta";
+  std::string name;
   LogSink sink;
 
  private:
@@ -64,8 +67,8 @@ class Log {
   spdlog::logger logger_;
 };
 
-Log& log() {
-  static Log log;
+Log& log(std::string_view first_name = "crocuta") {
+  static Log log(first_name);
   return log;
 }
 
@@ -85,7 +88,7 @@ void log_error(std::string_view message) {
 }
 
 void set_log_name(std::string_view name) {
-  log().configure([&](Log& log) { log.name = printable(name); });
+  log(name).configure([&](Log& log) { log.name = printable(name); });
 }
 void set_log_level(LogLevel level) {
   log().level = level;

@@ -81,6 +81,8 @@ TEST_CASE("help and version exit 0 and teach") {
   CHECK(version.out.starts_with("train_hyena (Crocuta) "));
   CHECK(generate({"--help"}).status == 0);
   CHECK(generate({"--version"}).status == 0);
+  CHECK(shell("CROCUTA_LOG=loud $TRAIN --version")
+            .err.starts_with("train_hyena: warning: log: 'CROCUTA_LOG': expected debug, "));
 }
 
 TEST_CASE("a configuration file that cannot be used is named, with exit status 2") {
