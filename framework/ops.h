@@ -146,6 +146,7 @@ Tensor hyena_conv(const Tensor& u, const Tensor& k, const Tensor& skip = {});
 Tensor sum(const Tensor& x);
 // The sum over the given dimensions, which become 1 (keepdim) or disappear.
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
+// Not finite where partial sums overflow: those of x's dtype, of float32 for the 16-bit ones.
 Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
 // Summed over the dimensions in which broadcasting stretched `shape` to x's: expand's transpose.

@@ -23,6 +23,18 @@ std::vector<ParameterGroup> one_group(std::vector<NamedTensor> parameters) {
   groups[0].parameters = std::move(parameters);
   return groups;
 }
+// `groups`, if eps outweighs what their second moments lose: squares that vanish below the smallest
+// number of their dtype.
+std::vector<ParameterGroup> with_eps(std::vector<ParameterGroup> groups, double eps) {
+  for (const ParameterGroup& group : groups) {
+    for (const NamedTensor& parameter : group.parameters) {
+      const bool wide = parameter.tensor.dtype() == DType::float64;
+      require("AdamW", "eps", std::isfinite(eps) && eps >= (wide ? 1e-150 : 1e-15),
+              wide ? "at least 1e-150" : "at least 1e-15 (1e-150 in float64)", eps);
+    }
+  }
+  return groups;
+}
 }  // namespace
 
 Optimizer::Optimizer(const char* who, std::vector<ParameterGroup> groups, double learning_rate,
@@ -151,10 +163,9 @@ void Optimizer::load_state_dict(const StateDict& state) {
 }
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& o)
-    : Optimizer("AdamW", std::move(groups), o.learning_rate, o.weight_decay, {o.beta1, o.beta2},
-                o.master_weights),
+    : Optimizer("AdamW", with_eps(std::move(groups), o.eps), o.learning_rate, o.weight_decay,
+                {o.beta1, o.beta2}, o.master_weights),
       eps_(o.eps) {
-  require("AdamW", "eps", std::isfinite(eps_) && eps_ > 0, "a number above 0", eps_);
   add_state("exp_avg");
   add_state("exp_avg_sq");
 }

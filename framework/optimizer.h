@@ -96,7 +96,8 @@ struct AdamWOptions {
 // learning in silence.
 class AdamW : public Optimizer {
  public:
-  // Throws as Optimizer does, and ArgumentError unless eps > 0.
+  // Throws as Optimizer does, and ArgumentError unless eps is at least 1e-15 (1e-150 for float64):
+  // less would not outweigh squares that are too small for the second moment.
   explicit AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options = {});
   explicit AdamW(std::vector<NamedTensor> parameters, const AdamWOptions& options = {});
 

@@ -281,7 +281,11 @@ TEST_CASE("optimizers say what is wrong with their options and parameters") {
         "AdamW: 'learning_rate': expected a number of at least 0, got nan");
   CHECK(adam({.beta1 = 1}) == "AdamW: 'betas': expected numbers from 0 to below 1, got 1");
   CHECK(adam({.beta2 = -0.1}) == "AdamW: 'betas': expected numbers from 0 to below 1, got -0.1");
-  CHECK(adam({.eps = 0}) == "AdamW: 'eps': expected a number above 0, got 0");
+  const char* const small = "AdamW: 'eps': expected at least 1e-15 (1e-150 in float64), got ";
+  CHECK(adam({.eps = 0}) == str(small, "0"));
+  CHECK(adam({.eps = 1e-16}) == str(small, "1e-16"));
+  CHECK(adam({.eps = NAN}) == str(small, "nan"));
+  CHECK(adam({.eps = 1e-15}) == "(nothing thrown)");
   CHECK(adam({.weight_decay = -1}) ==
         "AdamW: 'weight_decay': expected a number of at least 0, got -1");
   CHECK(message_of<ArgumentError>([&] {
