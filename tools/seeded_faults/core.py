@@ -105,7 +105,7 @@ FAULTS = [
     Fault("layer_norm: squares that overflow", K + "layer_norm.cpp",
           "if (!in_range<A>(spread.variance_eps)) {", "if (n < 0) {", "test_ops_layer_norm"),
     Fault("layer_norm: eps not scaled", K + "layer_norm.cpp",
-          "eps * factor * factor", "eps", "test_ops_layer_norm"),
+          "eps * factor * factor", "eps * factor", "test_ops_layer_norm"),
     Fault("layer_norm: dx without the row's scale", K + "layer_norm.cpp",
           "(g(i) - mean_g - hi * mean_gh) * m.scale);", "(g(i) - mean_g - hi * mean_gh));",
           "test_ops_layer_norm"),
