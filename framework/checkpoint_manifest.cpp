@@ -93,8 +93,8 @@ void verify_files(const Checkpoint& checkpoint, bool sums) {
     const File file = File::open_read(path);
     const std::uint64_t bytes = file.size();
     if (bytes != expected.bytes) {
-      throw FormatError(str(printable(path), ": damaged: expected ", expected.bytes, " bytes, got ",
-                            bytes, " bytes"));
+      throw FormatError(
+          str(printable(path), ": damaged: expected ", expected.bytes, " bytes, got ", bytes));
     }
     if (sums && sha256_of(file, bytes) != expected.sha256) {
       throw FormatError(str(printable(path), ": damaged: its SHA-256 is not the manifest's"));

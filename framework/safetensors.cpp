@@ -89,7 +89,7 @@ Safetensors load_safetensors(const std::string& path) {
   const std::uint64_t file_bytes = file.size();
   std::array<std::uint8_t, 8> prefix;
   if (file_bytes < prefix.size()) {
-    throw FormatError(str(source, ": expected at least 8 bytes, got ", file_bytes, " bytes"));
+    throw FormatError(str(source, ": expected at least 8 bytes, got ", file_bytes));
   }
   file.read_at(0, prefix.data(), prefix.size());
   std::uint64_t header_bytes = 0;

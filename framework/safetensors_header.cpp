@@ -206,8 +206,7 @@ SafetensorsHeader parse_safetensors_header(std::string_view text, const std::str
     at = entry.end;
   }
   if (static_cast<std::uint64_t>(at) != data_bytes) {
-    throw FormatError(
-        str(source, ": expected ", at, " bytes of tensors, got ", data_bytes, " bytes"));
+    throw FormatError(str(source, ": expected ", at, " bytes of tensors, got ", data_bytes));
   }
   return header;
 }

@@ -202,14 +202,14 @@ TEST_CASE("loading falls back to the newest good checkpoint and says so") {
   CHECK(is_whole(*latest));
   REQUIRE(warnings.lines.size() == 1);
   CHECK(warnings.lines[0] == "crocuta: warning: " + bad +
-                                 ": damaged: expected 72 bytes, got 5 bytes; looking for an older "
+                                 ": damaged: expected 72 bytes, got 5; looking for an older "
                                  "checkpoint");
   std::filesystem::remove(step_path(root, 2) + "/manifest.json");
   CHECK(load_latest(root)->step == 1);
   std::filesystem::remove(step_path(root, 1) + "/trainer.json");
   CHECK_THROWS_AS(load_latest(root), FormatError);
   CHECK_THROWS_WITH(load_latest(root), root + ": no good checkpoint; of the newest: " + bad +
-                                           ": damaged: expected 72 bytes, got 5 bytes");
+                                           ": damaged: expected 72 bytes, got 5");
 }
 
 TEST_CASE("a second run is kept out and told who is in") {

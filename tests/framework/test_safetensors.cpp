@@ -126,8 +126,8 @@ TEST_CASE("valid files of other writers are read") {
 
 TEST_CASE("a file that is too short or whose header cannot be there is refused") {
   const Files files;
-  CHECK(files.refusal("") == "expected at least 8 bytes, got 0 bytes");
-  CHECK(files.refusal("1234567") == "expected at least 8 bytes, got 7 bytes");
+  CHECK(files.refusal("") == "expected at least 8 bytes, got 0");
+  CHECK(files.refusal("1234567") == "expected at least 8 bytes, got 7");
   CHECK(files.refusal(std::string(8, '\xff')) ==
         "expected a header of at most 0 bytes, got 18446744073709551615 bytes; is it a safetensors "
         "file?");
@@ -231,7 +231,7 @@ TEST_CASE("offsets out of order, with holes, overlapping or out of the file are 
   CHECK(one("[4,0]", kFour) == "tensor 'w': expected offsets in order, got [4, 0]");
   CHECK(one("[0,4]", "123") ==
         "tensor 'w': expected offsets within the 3 bytes of data, got [0, 4]");
-  CHECK(one("[0,4]", "12345") == "expected 4 bytes of tensors, got 5 bytes");
+  CHECK(one("[0,4]", "12345") == "expected 4 bytes of tensors, got 5");
   CHECK(one("[1,5]", "12345") ==
         "tensor 'w': expected data from byte 0 on, without gap or overlap, got [1, 5]");
   CHECK(one("[0]", kFour) == "tensor 'w': expected two offsets, got 1");
@@ -244,7 +244,7 @@ TEST_CASE("offsets out of order, with holes, overlapping or out of the file are 
         "tensor 'b': expected data from byte 4 on, without gap or overlap, got [0, 4]");
   CHECK_THAT(two("[0,4]", "[3,7]"), ContainsSubstring("from byte 4 on"));
   CHECK_THAT(two("[0,4]", "[5,9]"), ContainsSubstring("within the 8 bytes"));
-  CHECK(files.refusal("{}", "x") == "expected 0 bytes of tensors, got 1 bytes");
+  CHECK(files.refusal("{}", "x") == "expected 0 bytes of tensors, got 1");
 }
 
 TEST_CASE("names are limited in length and number, and escaped in messages") {
