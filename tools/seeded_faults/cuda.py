@@ -27,7 +27,8 @@ FAULTS = [
     Fault("layer_norm: rows that are not scaled leave a warp's reductions", K + "layer_norm.cu",
           "if (__any_sync(0xffffffffu, wrong)) {", "if (wrong) {", "test_cuda_rows"),
     Fault("layer_norm: no row is scaled", K + "layer_norm.cu",
-          "wrong ? scale_for(largest, eps) : scale", "scale", "test_cuda_rows"),
+          "wrong ? scale_for(largest, eps) : scale",
+          "scale_for(largest, eps) > 0 ? scale : scale", "test_cuda_rows"),
     Fault("cross_entropy: returns before the reductions", K + "cross_entropy.cu",
           "    const std::int64_t target = here ? targets[index] : ignored;\n",
           "    if (!here) return;\n"
