@@ -14,7 +14,7 @@ if (($#)) && [[ $1 != -* ]]; then
   preset=$1
   shift
 fi
-grep -qF "{\"name\": \"$preset\", \"configurePreset\"" CMakePresets.json ||
+grep -qsF "\"name\": \"$preset\"" CMakePresets.json CMakeUserPresets.json ||
   refuse "unknown preset '$preset' (see --help)"
 for option in "$@"; do
   [[ $option == -D?* ]] || refuse "unknown option '$option' (see --help)"
