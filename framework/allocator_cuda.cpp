@@ -20,7 +20,8 @@ class CudaAllocator final : public CachingAllocator {
     cuda::make_current(device());
     void* block = nullptr;
     const cudaError_t status = cudaMalloc(&block, bytes);
-    if (status == cudaErrorMemoryAllocation) {
+    // A driver may call it invalid to ask for more than any GPU has.
+    if (status == cudaErrorMemoryAllocation || status == cudaErrorInvalidValue) {
       cudaGetLastError();
       return nullptr;
     }

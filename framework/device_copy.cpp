@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -86,19 +87,9 @@ class Pool {
  public:
   Block* take(Device device, std::size_t bytes) {
     const std::size_t rounded = std::max<std::size_t>(4096, std::bit_ceil(bytes));
-    {
-      const std::lock_guard lock(mutex_);
-      std::vector<Block*>& blocks = blocks_[{device, rounded}];
-      auto found = std::find_if(blocks.begin(), blocks.end(), [](Block* b) { return is_free(*b); });
-      if (found == blocks.end() && blocks.size() >= kMostBusy) {
-        found = blocks.begin();
-        wait_for_block(**found);
-      }
-      if (found != blocks.end()) {
-        Block* block = *found;
-        blocks.erase(found);
-        return block;
-      }
+    if (std::unique_ptr<Block, decltype(&discard)> old{take_old(device, rounded), &discard}) {
+      wait_for_block(*old);
+      return old.release();
     }
     auto block = std::make_unique<Block>();
     block->device = device;
@@ -120,6 +111,20 @@ class Pool {
   }
 
  private:
+  // A block that the GPU has finished with, or the oldest if there are many that it has not; null
+  // if a new one is to be made. It is waited for without the mutex: what the GPU is at may need
+  // another thread, which may need a block.
+  Block* take_old(Device device, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    std::vector<Block*>& blocks = blocks_[{device, bytes}];
+    auto found = std::find_if(blocks.begin(), blocks.end(), [](Block* b) { return is_free(*b); });
+    if (found == blocks.end() && blocks.size() >= kMostBusy) found = blocks.begin();
+    if (found == blocks.end()) return nullptr;
+    Block* const block = *found;
+    blocks.erase(found);
+    return block;
+  }
+
   std::mutex mutex_;
   std::map<std::pair<Device, std::size_t>, std::vector<Block*>> blocks_;  // the oldest first
 };
@@ -200,9 +205,29 @@ void copy_from_gpu(Device device, std::byte* to, const std::byte* from, std::siz
   take_last();
 }
 
+// Without it the driver takes copies between two GPUs through the host. Where they cannot reach
+// each other it does so anyway.
+void enable_peer_access(Device from, Device to) {
+  static std::mutex mutex;
+  static std::set<std::pair<Device, Device>> tried;
+  const std::lock_guard lock(mutex);
+  if (!tried.emplace(from, to).second) return;
+  int possible = 0;
+  check_cuda(cudaDeviceCanAccessPeer(&possible, from.index, to.index), "cudaDeviceCanAccessPeer");
+  if (possible == 0) return;
+  cuda::make_current(from);
+  const cudaError_t status = cudaDeviceEnablePeerAccess(to.index, 0);
+  if (status == cudaErrorPeerAccessAlreadyEnabled) {
+    cudaGetLastError();
+  } else {
+    check_cuda(status, "cudaDeviceEnablePeerAccess");
+  }
+}
+
 void copy_between_gpus(Device to_device, void* to, Device from_device, const void* from,
                        std::size_t bytes) {
   const kernels::Stream source = current_stream(from_device), target = current_stream(to_device);
+  if (from_device != to_device) enable_peer_access(from_device, to_device);
   wait_for(from_device, source, to_device, target);  // `to` may have been in use until now
   current_stream(from_device);
   check_cuda(

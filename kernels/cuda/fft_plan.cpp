@@ -44,7 +44,7 @@ struct Plan {
   int device = 0;
   cufftType type = CUFFT_C2C;
   std::int64_t n = 0, rows = 0;
-  cufftHandle handle = CUFFT_PLAN_NULL;
+  cufftHandle handle = 0;
   std::size_t work_bytes = 0;
 
   bool matches(const Plan& other) const {

@@ -75,11 +75,13 @@ GemmShape folded(const GemmShape& s) {
 }
 
 // Elements of C that give every multiprocessor a tile or more. Sums over a batch with a smaller C
-// are taken in several parts side by side.
+// are taken in several parts side by side, which share the batch as evenly as can be: a call with
+// fewer products than the others takes as long as they do.
 constexpr int64_t kEnoughElements = int64_t{1} << 22;
 
 int64_t parts(const GemmShape& s) {
-  return std::clamp<int64_t>(kEnoughElements / (s.m * s.n), 1, s.batch);
+  const int64_t most = std::clamp<int64_t>(kEnoughElements / (s.m * s.n), 1, s.batch);
+  return ceil_div(s.batch, ceil_div(s.batch, most));
 }
 
 // Partial results that are kept aside in the accumulator's type.

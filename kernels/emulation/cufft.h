@@ -33,7 +33,6 @@ using cufftHandle = int;
 
 inline constexpr int CUFFT_FORWARD = -1;
 inline constexpr int CUFFT_INVERSE = 1;
-inline constexpr cufftHandle CUFFT_PLAN_NULL = -1;
 
 cufftResult cufftCreate(cufftHandle* plan);
 cufftResult cufftDestroy(cufftHandle plan);

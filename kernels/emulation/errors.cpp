@@ -164,6 +164,8 @@ ErrorText error_text(cudaError_t error) {
               "CUDA driver version is insufficient for CUDA runtime version"};
     case cudaErrorNoDevice:
       return {"cudaErrorNoDevice", "no CUDA-capable device is detected"};
+    case cudaErrorPeerAccessAlreadyEnabled:
+      return {"cudaErrorPeerAccessAlreadyEnabled", "peer access is already enabled"};
     case cudaErrorInvalidDevice:
       return {"cudaErrorInvalidDevice", "invalid device ordinal"};
     case cudaErrorInvalidResourceHandle:

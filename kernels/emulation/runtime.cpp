@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "kernels/emulation/calls.h"
 #include "kernels/emulation/limits.h"
@@ -209,6 +212,24 @@ cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int device) {
   return cudaSuccess;
 }
 
+// Memory is one here; what is remembered is whether a program asks, as it has to on real GPUs.
+cudaError_t cudaDeviceCanAccessPeer(int* possible, int device, int peer) {
+  CROCUTA_BEGIN("cudaDeviceCanAccessPeer", cudaErrorInvalidDevice);
+  if (!exists(device) || !exists(peer)) return set_error(cudaErrorInvalidDevice);
+  *possible = device == peer ? 0 : 1;
+  return cudaSuccess;
+}
+cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned flags) {
+  CROCUTA_BEGIN("cudaDeviceEnablePeerAccess", cudaErrorInvalidDevice);
+  if (!exists(peer) || peer == current_device) return set_error(cudaErrorInvalidDevice);
+  if (flags != 0) return set_error(cudaErrorInvalidValue);
+  static std::mutex mutex;
+  static std::set<std::pair<int, int>> enabled;
+  const std::lock_guard lock(mutex);
+  const bool is_new = enabled.emplace(current_device, peer).second;
+  return is_new ? cudaSuccess : set_error(cudaErrorPeerAccessAlreadyEnabled);
+}
+
 cudaError_t cudaDeviceSynchronize() {
   CROCUTA_BEGIN_WAITING("cudaDeviceSynchronize");
   wait_for_stalled_streams();
@@ -234,6 +255,9 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   CROCUTA_BEGIN("cudaMalloc", cudaErrorMemoryAllocation);
   *pointer = nullptr;
   if (bytes == 0) return cudaSuccess;
+  // One of the two answers that a driver may have for what no GPU could hold.
+  constexpr std::size_t kAbsurd = std::size_t{1} << 47;
+  if (bytes > kAbsurd) return set_error(cudaErrorInvalidValue);
   void* block = allocate_device(current_device, bytes);
   if (block == nullptr) return set_error(cudaErrorMemoryAllocation);
   *pointer = block;

@@ -30,7 +30,7 @@ TEST_CASE("NCCL conforms on one GPU") {
 }
 
 TEST_CASE("NCCL conforms between rank threads with a GPU each, wherever the tensors are") {
-  if (cuda_device_count() < 2) SKIP_TEST("no GPU for a second rank");
+  if (cuda_device_count() < 2) SKIP_TEST("only one GPU");
   const Device before = default_device();
   RankThreadOptions options;
   options.timeout = std::chrono::seconds(30);
@@ -52,7 +52,7 @@ TEST_CASE("NCCL conforms between rank threads with a GPU each, wherever the tens
 
 #if defined(CROCUTA_CUDA_EMULATED)
 TEST_CASE("an error of NCCL's ends rank threads and names the collective") {
-  if (cuda_device_count() < 2) SKIP_TEST("no GPU for a second rank");
+  if (cuda_device_count() < 2) SKIP_TEST("only one GPU");
   RankThreadOptions options;
   options.timeout = std::chrono::seconds(2);  // rank 1 waits in vain for what rank 0 did not start
   std::string message;

@@ -143,7 +143,7 @@ TEST_CASE("a stream waits for another where that is asked for") {
 
 TEST_CASE("threads may work on different GPUs") {
   const int count = cuda_device_count();
-  if (count < 2) SKIP_TEST("no GPU beside the first");
+  if (count < 2) SKIP_TEST("only one GPU");
   std::vector<double> sums(static_cast<std::size_t>(count));
   std::vector<std::thread> threads;
   for (int i = 0; i < count; ++i) {

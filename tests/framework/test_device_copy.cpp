@@ -9,6 +9,9 @@
 #include "tests/check_op.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#if defined(CROCUTA_WITH_CUDA)
+#include "kernels/cuda/runtime.h"
+#endif
 #if defined(CROCUTA_CUDA_EMULATED)
 #include "kernels/emulation/errors.h"
 #endif
@@ -103,7 +106,7 @@ TEST_CASE("gradients flow back to the device they came from") {
 }
 
 TEST_CASE("tensors move from one GPU to another") {
-  if (cuda_device_count() < 2) SKIP_TEST("no GPU beside the first");
+  if (cuda_device_count() < 2) SKIP_TEST("only one GPU");
   const Tensor x = reshape(arange(1 << 20, {DType::int32, Device::cuda(0)}), {1 << 10, 1 << 10});
   const Tensor y = transpose(x, 0, 1).to(Device::cuda(1));
   CHECK(y.device() == Device::cuda(1));
@@ -111,6 +114,15 @@ TEST_CASE("tensors move from one GPU to another") {
   const Tensor back = y.to(Device::cuda(0));
   CHECK(same_bits(back, transpose(x, 0, 1)));
   CHECK(sum(y.to(DType::int64)).item() == sum(x.to(DType::int64)).item());
+#if defined(CROCUTA_WITH_CUDA)
+  // And not through the host, where the GPUs can reach each other.
+  int possible = 0;
+  REQUIRE(cudaDeviceCanAccessPeer(&possible, 0, 1) == cudaSuccess);
+  if (possible == 0) return;
+  REQUIRE(cudaSetDevice(0) == cudaSuccess);
+  CHECK(cudaDeviceEnablePeerAccess(1, 0) == cudaErrorPeerAccessAlreadyEnabled);
+  cudaGetLastError();
+#endif
 }
 
 TEST_CASE("host memory that the GPU may still read is not handed out again") {

@@ -112,7 +112,7 @@ struct Transform {
   }
   ~Transform() { cufftDestroy(plan); }
 
-  cufftHandle plan = CUFFT_PLAN_NULL;
+  cufftHandle plan = 0;
   cufftResult made;
   std::size_t work_bytes = 0;
 };
@@ -156,7 +156,7 @@ TEST_CASE("the emulated cuFFT refuses what cuFFT refuses") {
                      reinterpret_cast<cufftDoubleComplex*>(x),
                      CUFFT_FORWARD) == CUFFT_INVALID_TYPE);
   CHECK(cufftExecC2C(t.plan + 1000, x, x, CUFFT_FORWARD) == CUFFT_INVALID_PLAN);
-  CHECK(cufftDestroy(CUFFT_PLAN_NULL) == CUFFT_INVALID_PLAN);
+  CHECK(cufftDestroy(-1) == CUFFT_INVALID_PLAN);
   fail_call("cufftMakePlanMany64", 1);
   CHECK(Transform(4, 2).made == CUFFT_ALLOC_FAILED);
   CHECK(cufftExecC2C(t.plan, x + 1, x + 1, CUFFT_FORWARD) == CUFFT_SUCCESS);

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -129,6 +130,20 @@ TEST_CASE("the quickstart in the README is that of the smoke test, word for word
   const std::string block = readme.substr(begin + 7, readme.find("```\n", begin + 7) - begin - 7);
   REQUIRE(block.find("backward()") != block.npos);
   CHECK(lines(read("tests/test_tiny.cpp")).find(lines(block)) != std::string::npos);
+}
+
+// CROCUTA_REQUIRE_GPU=1 turns skips for want of a GPU into failures; a second one is not required.
+TEST_CASE("a test that skips for want of a second GPU does not say that there is none") {
+  const std::regex wants_two(R"(count(\(\))? < 2\) SKIP_TEST\("no GPU)");
+  int seen = 0;
+  for (const SourceFile& file : source_files(kRoot)) {
+    for (const std::string& line : file.lines) {
+      INFO(file.path << ": " << line);
+      CHECK_FALSE(std::regex_search(line, wants_two));
+      seen += line.find("SKIP_TEST(\"only one GPU\")") != line.npos;
+    }
+  }
+  CHECK(seen > 0);
 }
 
 TEST_CASE("every test file is built and run") {
