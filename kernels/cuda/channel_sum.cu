@@ -13,8 +13,10 @@ struct Neighbours {
   const T* x;
   std::int64_t L;
 
-  __device__ accumulator_t<T> operator()(std::int64_t row, std::int64_t t) const {
-    const Vector<T, V> values = load_vector<V>(x + (row * L + t) * V);
+  __device__ Vector<T, V> raw(std::int64_t row, std::int64_t t) const {
+    return load_vector<V>(x + (row * L + t) * V);
+  }
+  __device__ accumulator_t<T> value(const Vector<T, V>& values) const {
     accumulator_t<T> sum = 0;
     for (int v = 0; v < V; ++v) sum += static_cast<accumulator_t<T>>(values[v]);
     return sum;

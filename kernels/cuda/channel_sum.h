@@ -16,11 +16,13 @@ inline std::int64_t channel_sum_parts(std::int64_t B, std::int64_t C, std::int64
                                   std::max<std::int64_t>(B * L / kLeast, 1));
 }
 
-// partial[c, part] = sum of term(b * C + c, t) over this part of all b < B, t < length.
+// partial[c, part] = sum of term.value(term.raw(b * C + c, t)) over this part of all b < B,
+// t < length. raw() only reads memory, so that several reads of a thread are under way at once.
 template <class Term>
-__global__ void __launch_bounds__(kBlockThreads)
+__global__ void __launch_bounds__(kBlockThreads, 4)
     channel_partial_kernel(std::int64_t B, std::int64_t C, std::int64_t length, std::int64_t parts,
                            Term term, double* partial) {
+  constexpr int kUnrolled = 4;
   const std::int64_t total = B * length;
   const std::int64_t step_b = blockDim.x / length, step_t = blockDim.x % length;
   for (std::int64_t block = blockIdx.x; block < C * parts; block += gridDim.x) {
@@ -29,17 +31,26 @@ __global__ void __launch_bounds__(kBlockThreads)
     const std::int64_t end = begin + total / parts + (part < rest ? 1 : 0);
     const std::int64_t first = begin + threadIdx.x;
     std::int64_t b = first / length, t = first % length;
-    double sum = 0;
-#pragma unroll 4
-    for (std::int64_t i = first; i < end; i += blockDim.x) {
-      sum += static_cast<double>(term(b * C + c, t));
+    const auto next = [&] {
+      const auto raw = term.raw(b * C + c, t);
       b += step_b;
       t += step_t;
       if (t >= length) {
         t -= length;
         ++b;
       }
+      return raw;
+    };
+    double sum = 0;
+    std::int64_t i = first;
+    for (; i + (kUnrolled - 1) * blockDim.x < end; i += kUnrolled * blockDim.x) {
+      std::decay_t<decltype(next())> raw[kUnrolled];
+#pragma unroll
+      for (int u = 0; u < kUnrolled; ++u) raw[u] = next();
+#pragma unroll
+      for (int u = 0; u < kUnrolled; ++u) sum += static_cast<double>(term.value(raw[u]));
     }
+    for (; i < end; i += blockDim.x) sum += static_cast<double>(term.value(next()));
     sum = block_sum(sum);
     if (threadIdx.x == 0) partial[block] = sum;
   }
@@ -60,7 +71,8 @@ __global__ void __launch_bounds__(kBlockThreads)
   }
 }
 
-// y[c] = sum of term(b * C + c, t) over b < B, t < length; `partial` holds C * parts. length > 0.
+// y[c] = sum of the terms [b * C + c, t] over b < B, t < length; `partial` holds C * parts. length
+// > 0.
 template <class Term, class T>
 void sum_channels(const char* name, std::int64_t B, std::int64_t C, std::int64_t length,
                   std::int64_t parts, Term term, double* partial, T* y, Stream stream) {

@@ -218,9 +218,13 @@ void forward(const char* name, const Operands<T>& x, T* y, void* workspace, Stre
 template <class T>
 struct SkipTerm {
   Signal<T> dh, z;
-  __device__ accumulator_t<T> operator()(int64_t row, int64_t t) const {
-    return dh.template load<1>(row, t)[0] * z.template load<1>(row, t)[0];
+  struct Raw {
+    accumulator_t<T> dh, z;
+  };
+  __device__ Raw raw(int64_t row, int64_t t) const {
+    return {dh.template load<1>(row, t)[0], z.template load<1>(row, t)[0]};
   }
+  __device__ accumulator_t<T> value(const Raw& raw) const { return raw.dh * raw.z; }
 };
 
 template <class T>

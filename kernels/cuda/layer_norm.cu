@@ -103,16 +103,21 @@ struct LoadGradients {
   const RowMoments<Number>* moments;
   bool aligned;
 
-  __device__ Vector<Number, 2 * N> operator()(std::int64_t, std::int64_t row,
-                                              std::int64_t group) const {
-    const auto values = load_group<N>(x + row * n + group * N, aligned);
-    const auto grads = load_group<N>(dy + row * n + group * N, aligned);
-    const RowMoments<Number> m = moments[row];
+  struct Raw {
+    Vector<T, N> values, grads;
+    RowMoments<Number> moments;
+  };
+  __device__ Raw raw(std::int64_t, std::int64_t row, std::int64_t group) const {
+    return {load_group<N>(x + row * n + group * N, aligned),
+            load_group<N>(dy + row * n + group * N, aligned), moments[row]};
+  }
+  __device__ Vector<Number, 2 * N> terms(const Raw& raw) const {
+    const RowMoments<Number>& m = raw.moments;
     Vector<Number, 2 * N> terms;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
-      const Number d = static_cast<Number>(grads[k]);
-      terms[k] = d * ((static_cast<Number>(values[k]) * m.scale - m.mean) * m.rstd);
+      const Number d = static_cast<Number>(raw.grads[k]);
+      terms[k] = d * ((static_cast<Number>(raw.values[k]) * m.scale - m.mean) * m.rstd);
       terms[N + k] = d;
     }
     return terms;

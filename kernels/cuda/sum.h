@@ -43,7 +43,16 @@ inline SumPlan plan_sum(std::int64_t outer, std::int64_t n, std::int64_t groups,
   return plan;
 }
 
-// load(o, j, group) gives the Load::kNumbers terms at [o, j, group], as Vector<Load::Number, ...>.
+// a + b, term by term.
+template <class A, class B, int N>
+__device__ inline Vector<A, N> add_terms(Vector<A, N> a, const Vector<B, N>& b) {
+#pragma unroll
+  for (int k = 0; k < N; ++k) a[k] += static_cast<A>(b[k]);
+  return a;
+}
+
+// load.terms(load.raw(o, j, group)) gives the Load::kNumbers terms at [o, j, group], as
+// Vector<Load::Number, ...>; raw() only reads memory, so that several rows are under way at once.
 // finish(i, total) takes result i of [outer, slices, groups, kNumbers].
 template <class Load, class Finish>
 __global__ void __launch_bounds__(kBlockThreads)
@@ -67,17 +76,22 @@ __global__ void __launch_bounds__(kBlockThreads)
     if (here) {
       const std::int64_t first = slice * plan.slice_rows;
       const std::int64_t end = first + plan.slice_rows < plan.n ? first + plan.slice_rows : plan.n;
-      for (std::int64_t j = first + row; j < end; j += kSumUnrolled * plan.rows) {
-        Vector<typename Load::Number, N> part = load(o, j, group);
+      std::int64_t j = first + row;
+      for (; j + (kSumUnrolled - 1) * plan.rows < end; j += kSumUnrolled * plan.rows) {
+        decltype(load.raw(o, j, group)) raw[kSumUnrolled];
 #pragma unroll
-        for (int u = 1; u < kSumUnrolled; ++u) {
-          if (j + u * plan.rows >= end) continue;
-          const auto terms = load(o, j + u * plan.rows, group);
+        for (int u = 0; u < kSumUnrolled; ++u) raw[u] = load.raw(o, j + u * plan.rows, group);
+        auto part = load.terms(raw[0]);
 #pragma unroll
-          for (int k = 0; k < N; ++k) part[k] += terms[k];
+        for (int u = 1; u < kSumUnrolled; ++u) part = add_terms(part, load.terms(raw[u]));
+        total = add_terms(total, part);
+      }
+      if (j < end) {  // fewer rows than that are left
+        auto part = load.terms(load.raw(o, j, group));
+        for (j += plan.rows; j < end; j += plan.rows) {
+          part = add_terms(part, load.terms(load.raw(o, j, group)));
         }
-#pragma unroll
-        for (int k = 0; k < N; ++k) total[k] += static_cast<Total>(part[k]);
+        total = add_terms(total, part);
       }
     }
     for (int half = plan.rows / 2; half > 0; half /= 2) {
@@ -85,9 +99,7 @@ __global__ void __launch_bounds__(kBlockThreads)
       if (row >= half && row < 2 * half) shared[thread] = total;
       __syncthreads();
       if (row < half && outer_in_block < plan.outers) {
-        const Totals other = shared[thread + half * plan.columns];
-#pragma unroll
-        for (int k = 0; k < N; ++k) total[k] += other[k];
+        total = add_terms(total, shared[thread + half * plan.columns]);
       }
     }
     if (!here || row != 0) continue;
@@ -118,9 +130,10 @@ struct LoadTotal {
   const Total* totals;
   std::int64_t n, groups;
 
-  __device__ Vector<Total, 1> operator()(std::int64_t o, std::int64_t j, std::int64_t i) const {
-    return {{totals[(o * n + j) * groups + i]}};
+  __device__ Total raw(std::int64_t o, std::int64_t j, std::int64_t i) const {
+    return totals[(o * n + j) * groups + i];
   }
+  __device__ Vector<Total, 1> terms(Total total) const { return {{total}}; }
 };
 
 template <class Load>
@@ -174,8 +187,10 @@ struct LoadMapped {
   std::int64_t n, groups;
   bool aligned;
 
-  __device__ Vector<A, N> operator()(std::int64_t o, std::int64_t j, std::int64_t group) const {
-    const Vector<T, N> values = load_group<N>(x + ((o * n + j) * groups + group) * N, aligned);
+  __device__ Vector<T, N> raw(std::int64_t o, std::int64_t j, std::int64_t group) const {
+    return load_group<N>(x + ((o * n + j) * groups + group) * N, aligned);
+  }
+  __device__ Vector<A, N> terms(const Vector<T, N>& values) const {
     Vector<A, N> terms;
 #pragma unroll
     for (int k = 0; k < N; ++k) {
