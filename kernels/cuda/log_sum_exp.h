@@ -27,8 +27,7 @@ __device__ LogSumExp<A> log_sum_exp(const Row<Plan>& row, const Operand& x) {
     const A lowest = -static_cast<A>(HUGE_VAL);
     A max = lowest;
     total_t<A> sum = 0;
-    row.for_each_group([&](int k, std::int64_t i) {
-      const auto group = x.get(k, i);
+    const auto add = [&](std::int64_t, const auto& group) {
       A larger = max;
 #pragma unroll
       for (int j = 0; j < Plan::kWidth; ++j) {
@@ -45,7 +44,8 @@ __device__ LogSumExp<A> log_sum_exp(const Row<Plan>& row, const Operand& x) {
         part += math::exp(static_cast<A>(group[j]) - shift);
       }
       sum += static_cast<total_t<A>>(part);
-    });
+    };
+    row.for_each_group(add, x);
     const A largest = Plan::Team::reduce(max, lowest, Larger{});
     sum *= static_cast<total_t<A>>(math::exp(max - largest));
     return {largest, static_cast<A>(Plan::Team::reduce(sum, total_t<A>(0), Plus{}))};

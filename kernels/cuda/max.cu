@@ -35,13 +35,13 @@ __global__ void __launch_bounds__(Plan::kThreads)
     const auto in = row.hold(x + index * n);
     const Largest<A> none = {-static_cast<A>(HUGE_VAL), n};
     Largest<A> largest = none;
-    row.for_each_group([&](int k, std::int64_t i) {
-      const auto group = in.get(k, i);
+    const auto compare = [&](std::int64_t i, const auto& group) {
 #pragma unroll
       for (int j = 0; j < Plan::kWidth; ++j) {
         largest = FirstLargest{}(largest, Largest<A>{static_cast<A>(group[j]), i + j});
       }
-    });
+    };
+    row.for_each_group(compare, in);
     largest = Plan::Team::reduce(largest, none, FirstLargest{});
     if (here && threadIdx.x == 0) {
       values[index] = x[index * n + largest.index];

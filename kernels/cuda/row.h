@@ -117,7 +117,7 @@ class Row {
   __device__ Held<T> hold(const T* x) const {
     Held<T> operand{x, aligned_, {}};
     if constexpr (kHeld > 0) {
-      for_each_group(
+      for_each_held(
           [&](int k, std::int64_t i) { operand.groups[k] = load_group<kWidth>(x + i, aligned_); });
     }
     return operand;
@@ -127,19 +127,23 @@ class Row {
     return {x, aligned_};
   }
 
-  // f(k, i) for this thread's groups: k numbers those that are held, i is the first element.
-  template <class F>
-  __device__ void for_each_group(F f) const {
-    const int size = static_cast<int>(blockDim.x), rank = static_cast<int>(threadIdx.x);
+  // f(i, groups...) for this thread's groups of the operands, of which i is the first element.
+  // Those that are not held are read several at a time before the first of them is used.
+  template <class F, class... Operands>
+  __device__ void for_each_group(F f, const Operands&... operands) const {
     if constexpr (kHeld > 0) {
-#pragma unroll
-      for (int k = 0; k < kHeld; ++k) {
-        const std::int64_t i = (k * size + rank) * kWidth;
-        if (i < n_) f(k, i);
-      }
+      for_each_held([&](int k, std::int64_t i) { f(i, operands.get(k, i)...); });
     } else {
-#pragma unroll 4
-      for (std::int64_t i = rank * kWidth; i < n_; i += size * kWidth) f(0, i);
+      const std::int64_t step = static_cast<std::int64_t>(blockDim.x) * kWidth;
+      std::int64_t i = static_cast<std::int64_t>(threadIdx.x) * kWidth;
+      const auto use = [&](const auto&... read) {
+#pragma unroll
+        for (int u = 0; u < kReadAtOnce; ++u) f(i + u * step, read.groups[u]...);
+      };
+      for (; i + (kReadAtOnce - 1) * step < n_; i += kReadAtOnce * step) {
+        use(read(operands, i, step)...);
+      }
+      for (; i < n_; i += step) f(i, operands.get(0, i)...);
     }
   }
 
@@ -148,9 +152,10 @@ class Row {
   template <class A, class F, class... Operands>
   __device__ total_t<A> sum(F f, const Operands&... operands) const {
     total_t<A> total = 0;
-    for_each_group([&](int k, std::int64_t i) {
-      total += static_cast<total_t<A>>(sum_group<A>(f, operands.get(k, i)...));
-    });
+    const auto add = [&](std::int64_t, const auto&... groups) {
+      total += static_cast<total_t<A>>(sum_group<A>(f, groups...));
+    };
+    for_each_group(add, operands...);
     return Team::reduce(total, total_t<A>(0), Plus{});
   }
 
@@ -158,23 +163,49 @@ class Row {
   template <class A, class F, class Operand>
   __device__ A max(F f, const Operand& operand) const {
     A largest = -static_cast<A>(HUGE_VAL);
-    for_each_group([&](int k, std::int64_t i) {
-      const auto group = operand.get(k, i);
+    const auto compare = [&](std::int64_t, const auto& group) {
 #pragma unroll
       for (int j = 0; j < kWidth; ++j) largest = Larger{}(largest, f(group[j]));
-    });
+    };
+    for_each_group(compare, operand);
     return Team::reduce(largest, -static_cast<A>(HUGE_VAL), Larger{});
   }
 
   // y[i] = f(operands[i]...)
   template <class T, class F, class... Operands>
   __device__ void write(T* __restrict__ y, F f, const Operands&... operands) const {
-    for_each_group([&](int k, std::int64_t i) {
-      store_group(y + i, map_group<T>(f, operands.get(k, i)...), aligned_);
-    });
+    const auto store = [&](std::int64_t i, const auto&... groups) {
+      store_group(y + i, map_group<T>(f, groups...), aligned_);
+    };
+    for_each_group(store, operands...);
   }
 
  private:
+  static constexpr int kReadAtOnce = 4;
+
+  // f(k, i): the k-th of the groups that are held begins at element i.
+  template <class F>
+  __device__ void for_each_held(F f) const {
+    const int size = static_cast<int>(blockDim.x), rank = static_cast<int>(threadIdx.x);
+#pragma unroll
+    for (int k = 0; k < kHeld; ++k) {
+      const std::int64_t i = (k * size + rank) * kWidth;
+      if (i < n_) f(k, i);
+    }
+  }
+
+  template <class Group>
+  struct Read {
+    Group groups[kReadAtOnce];
+  };
+  template <class Operand>
+  __device__ auto read(const Operand& x, std::int64_t i, std::int64_t step) const {
+    Read<decltype(x.get(0, i))> result;
+#pragma unroll
+    for (int u = 0; u < kReadAtOnce; ++u) result.groups[u] = x.get(0, i + u * step);
+    return result;
+  }
+
   template <class A, class F, class... Groups>
   __device__ static A sum_group(F f, const Groups&... groups) {
     A sum = f(groups[0]...);
