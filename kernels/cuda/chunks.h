@@ -3,8 +3,7 @@
 //
 // What is done to the elements is told by a body, a struct of pointers and parameters with
 //   template <int N> __device__ auto load(std::int64_t i) const;   // what elements i ... i + N - 1
-//   template <int N> __device__ void store(std::int64_t i, const L& loaded) const;  // need and
-//   give
+//   template <int N> __device__ void store(std::int64_t i, const L& loaded) const;  // need, give
 // A result may overwrite an operand element by element: nobody else reads that element.
 #pragma once
 
@@ -43,14 +42,19 @@ __global__ void __launch_bounds__(kBlockThreads) chunks_kernel(std::int64_t n, B
   }
 }
 
-// Runs body on n elements, N at a time if `in_chunks`, else one by one.
+// Runs body on n elements, N at a time.
+template <int N, class Body>
+void for_each_chunk(const char* name, std::int64_t n, const Body& body, Stream stream) {
+  launch(name, chunks_kernel<N, Body>, chunk_grid(n, N), stream, n, body);
+}
+// N at a time if `in_chunks`, else one by one.
 template <int N, class Body>
 void for_each_chunk(const char* name, std::int64_t n, bool in_chunks, const Body& body,
                     Stream stream) {
   if (in_chunks) {
-    launch(name, chunks_kernel<N, Body>, chunk_grid(n, N), stream, n, body);
+    for_each_chunk<N>(name, n, body, stream);
   } else {
-    launch(name, chunks_kernel<1, Body>, chunk_grid(n, 1), stream, n, body);
+    for_each_chunk<1>(name, n, body, stream);
   }
 }
 
@@ -110,15 +114,19 @@ bool walks_in_chunks(const StridedShape<Operands>& shape, int k, const T* p) {
   return whole;
 }
 
-// Elements `offset` ... of p, which for a step of 0 are one and the same.
-template <int N, class T>
-__device__ inline Vector<T, N> load_walked(const T* p, std::int64_t offset, std::int64_t step) {
-  if (step != 0) return load_chunk<N>(p + offset);
-  const T value = p[offset];
-  Vector<T, N> chunk;
+// N elements at p, or the one there N times. Which of the two is known to the compiler: a choice
+// that the kernel makes has to wait for what is loaded, and keeps the next load waiting.
+template <int N, bool Stretched, class T>
+__device__ inline Vector<T, N> load_walked(const T* p) {
+  if constexpr (Stretched) {
+    const T value = *p;
+    Vector<T, N> chunk;
 #pragma unroll
-  for (int k = 0; k < N; ++k) chunk[k] = value;
-  return chunk;
+    for (int k = 0; k < N; ++k) chunk[k] = value;
+    return chunk;
+  } else {
+    return load_chunk<N>(p);
+  }
 }
 
 }  // namespace crocuta::kernels

@@ -47,9 +47,10 @@ struct IotaBody {
   }
 };
 
-template <class To, class From>
+// Stretched: all neighbours in a chunk are copies of one element.
+template <class To, class From, class Walk, bool Stretched>
 struct CopyBody {
-  StridedWalk<2> walk;
+  Walk walk;
   To* y;
   const From* x;
 
@@ -61,7 +62,7 @@ struct CopyBody {
   template <int N>
   __device__ Loaded<N> load(std::int64_t i) const {
     const auto offsets = walk.at(i);
-    return {offsets.operand[0], load_walked<N>(x, offsets.operand[1], walk.step(1))};
+    return {offsets.operand[0], load_walked<N, Stretched>(x + offsets.operand[1])};
   }
   template <int N>
   __device__ void store(std::int64_t, const Loaded<N>& loaded) const {
@@ -139,8 +140,21 @@ void copy(const StridedShape<2>& shape, To* y, const From* x, Stream stream) {
   const bool in_chunks = shape.stride[0][shape.dims - 1] == 1 &&
                          walks_in_chunks<kWidth>(shape, 0, y) &&
                          walks_in_chunks<kWidth>(shape, 1, x);
-  for_each_chunk<kWidth>("copy", shape.numel, in_chunks,
-                         CopyBody<To, From>{StridedWalk<2>(shape), y, x}, stream);
+  const auto run = [&](auto width, auto walk, auto stretched) {
+    using Body = CopyBody<To, From, decltype(walk), stretched>;
+    for_each_chunk<width>("copy", shape.numel, Body{walk, y, x}, stream);
+  };
+  using Chunk = std::integral_constant<int, kWidth>;
+  const StridedWalk<2> walk(shape);
+  if (!in_chunks) {
+    run(std::integral_constant<int, 1>{}, walk, std::false_type{});
+  } else if (is_contiguous(shape)) {
+    run(Chunk{}, ContiguousWalk<2>(shape), std::false_type{});
+  } else if (shape.stride[1][shape.dims - 1] == 0) {
+    run(Chunk{}, walk, std::true_type{});
+  } else {
+    run(Chunk{}, walk, std::false_type{});
+  }
 }
 
 #define CROCUTA_INSTANTIATE_COPY(To, From) \

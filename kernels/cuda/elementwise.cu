@@ -6,10 +6,11 @@
 namespace crocuta::kernels {
 namespace {
 
-template <class Op, class T>
+// StretchA and StretchB: all neighbours in a chunk stand for one element of that operand.
+template <class Op, class T, class Walk, bool StretchA, bool StretchB>
 struct BinaryBody {
   Op op;
-  StridedWalk<2> walk;
+  Walk walk;
   const T *a, *b;
   T* y;
 
@@ -20,8 +21,8 @@ struct BinaryBody {
   template <int N>
   __device__ Operands<N> load(std::int64_t i) const {
     const auto offsets = walk.at(i);
-    return {load_walked<N>(a, offsets.operand[0], walk.step(0)),
-            load_walked<N>(b, offsets.operand[1], walk.step(1))};
+    return {load_walked<N, StretchA>(a + offsets.operand[0]),
+            load_walked<N, StretchB>(b + offsets.operand[1])};
   }
   template <int N>
   __device__ void store(std::int64_t i, const Operands<N>& x) const {
@@ -50,10 +51,29 @@ CROCUTA_BINARY_FUNCTORS(CROCUTA_NAME)
 template <class Device, class Op, class T>
 void binary(const StridedShape<2>& shape, Op op, const T* a, const T* b, T* y, Stream stream) {
   constexpr int kWidth = kVector<T>;
+  const auto run = [&](auto width, auto walk, auto stretch_a, auto stretch_b) {
+    using Body = BinaryBody<Op, T, decltype(walk), stretch_a, stretch_b>;
+    for_each_chunk<width>(kFunctorName<Op>, shape.numel, Body{op, walk, a, b, y}, stream);
+  };
+  using Chunk = std::integral_constant<int, kWidth>;
+  const StridedWalk<2> walk(shape);
   const bool in_chunks = walks_in_chunks<kWidth>(shape, 0, a) &&
                          walks_in_chunks<kWidth>(shape, 1, b) && takes_chunks<kWidth>(y);
-  for_each_chunk<kWidth>(kFunctorName<Op>, shape.numel, in_chunks,
-                         BinaryBody<Op, T>{op, StridedWalk<2>(shape), a, b, y}, stream);
+  const bool stretch_a = shape.stride[0][shape.dims - 1] == 0;
+  const bool stretch_b = shape.stride[1][shape.dims - 1] == 0;
+  constexpr std::true_type yes;
+  constexpr std::false_type no;
+  if (!in_chunks || (stretch_a && stretch_b)) {
+    run(std::integral_constant<int, 1>{}, walk, no, no);
+  } else if (is_contiguous(shape)) {
+    run(Chunk{}, ContiguousWalk<2>(shape), no, no);
+  } else if (stretch_a) {
+    run(Chunk{}, walk, yes, no);
+  } else if (stretch_b) {
+    run(Chunk{}, walk, no, yes);
+  } else {
+    run(Chunk{}, walk, no, no);
+  }
 }
 
 #define CROCUTA_BINARY(Op, T) \

@@ -31,13 +31,29 @@ class StridedWalk {
     for (int k = 0; k < Operands; ++k) offsets.operand[k] += i * stride_[k][0];
     return offsets;
   }
-  // The stride of the last dimension.
-  CROCUTA_HOST_DEVICE std::int64_t step(int operand) const { return stride_[operand][last_]; }
 
  private:
   int last_;
   Divider size_[kMaxDims];
   std::int64_t stride_[Operands][kMaxDims] = {};
 };
+
+// The same for one in which all operands are contiguous.
+template <int Operands>
+struct ContiguousWalk {
+  explicit ContiguousWalk(const StridedShape<Operands>&) {}
+
+  CROCUTA_HOST_DEVICE typename StridedWalk<Operands>::Offsets at(std::int64_t i) const {
+    typename StridedWalk<Operands>::Offsets offsets = {};
+    for (int k = 0; k < Operands; ++k) offsets.operand[k] = i;
+    return offsets;
+  }
+};
+template <int Operands>
+bool is_contiguous(const StridedShape<Operands>& shape) {
+  bool contiguous = shape.dims == 1;
+  for (int k = 0; k < Operands; ++k) contiguous = contiguous && shape.stride[k][0] == 1;
+  return contiguous;
+}
 
 }  // namespace crocuta::kernels
