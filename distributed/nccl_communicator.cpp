@@ -125,9 +125,7 @@ Communicator::~Communicator() {
   }
   finalize();
   if (comm_ == nullptr && !aborted_->load()) return;  // what NCCL may still use is left to it
-  for (const Pending& pending : pending_) {
-    spare_events_.insert(spare_events_.end(), {pending.started, pending.done});
-  }
+  for (const Pending& pending : pending_) spare(pending);
   for (cudaEvent_t event : spare_events_) cudaEventDestroy(event);
   cudaEventDestroy(ready_);
   cudaStreamDestroy(stream_);
@@ -180,12 +178,24 @@ void Communicator::run(const Call& call, std::chrono::milliseconds timeout,
   check_cuda(cudaEventRecord(ready_, compute), "cudaEventRecord");
   check_cuda(cudaStreamWaitEvent(stream_, ready_, 0), "cudaStreamWaitEvent");
   check_cuda(cudaEventRecord(pending.started, stream_), "cudaEventRecord");
-  work();
-  check_cuda(cudaEventRecord(pending.done, stream_), "cudaEventRecord");
-  check_cuda(cudaStreamWaitEvent(compute, pending.done, 0), "cudaStreamWaitEvent");
+  {
+    // Watched from here on, since with CROCUTA_CUDA_SYNC=1 work() itself waits for the other ranks.
+    const std::lock_guard lock(mutex_);
+    pending_.push_back(pending);
+    changed_.notify_all();
+  }
+  try {
+    work();
+    check_cuda(cudaEventRecord(pending.done, stream_), "cudaEventRecord");
+    check_cuda(cudaStreamWaitEvent(compute, pending.done, 0), "cudaStreamWaitEvent");
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    spare(pending_.back());
+    pending_.pop_back();
+    throw;
+  }
   const std::lock_guard lock(mutex_);
-  pending_.push_back(pending);
-  changed_.notify_all();
+  pending_.back().queued = true;
 }
 
 void Communicator::group(const Calls& calls) {
@@ -257,10 +267,14 @@ void Communicator::check_progress() {
 }
 
 void Communicator::retire() {
-  while (!pending_.empty() && is_over(pending_.front().done)) {
-    spare_events_.insert(spare_events_.end(), {pending_.front().started, pending_.front().done});
+  while (!pending_.empty() && pending_.front().queued && is_over(pending_.front().done)) {
+    spare(pending_.front());
     pending_.pop_front();
   }
+}
+
+void Communicator::spare(const Pending& pending) {
+  spare_events_.insert(spare_events_.end(), {pending.started, pending.done});
 }
 
 cudaEvent_t Communicator::take_event() {

@@ -60,11 +60,13 @@ class Communicator {
   void throw_if_newly_failed();
 
  private:
-  // A collective on the stream. Its time begins when what it waits for on the stream has ended.
+  // A collective that is on the stream, or being put there. Its time begins when what it waits for
+  // on the stream has ended.
   struct Pending {
     Call call;
     std::chrono::milliseconds timeout;
     cudaEvent_t started = nullptr, done = nullptr;
+    bool queued = false;  // whole, so that `done` means something
     std::optional<std::chrono::steady_clock::time_point> start = {};
   };
   struct Failure {
@@ -79,6 +81,7 @@ class Communicator {
   // The following are called with mutex_ locked.
   void retire();
   void check_progress();
+  void spare(const Pending& pending);
   void give_up(const Call& call, bool timed_out, std::string message);
   void abort();
   cudaEvent_t take_event();

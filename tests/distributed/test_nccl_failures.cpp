@@ -8,11 +8,11 @@ namespace crocuta::test {
 namespace {
 
 // With memory cached as in programs: giving it back would wait for GPUs that have stalled.
-JobOutcome run(int ranks, const std::string& scenario, int gpus = 4) {
+JobOutcome run(int ranks, const std::string& scenario, int gpus = 4, const std::string& more = "") {
   JobOutcome job =
       mpirun(ranks, "nccl_" + scenario,
              "CROCUTA_TEST_DEVICE=cuda CROCUTA_CUDA_CACHE=1 CROCUTA_EMULATED_DEVICES=" +
-                 std::to_string(gpus));
+                 std::to_string(gpus) + " " + more);
   UNSCOPED_INFO(job.output);
   CHECK_THAT(job.output, !ContainsSubstring("the result holds"));
   return job;
@@ -59,6 +59,11 @@ TEST_CASE("a rank that does not join a collective on GPUs is named") {
 
 TEST_CASE("a rank that does not join is noticed while the others wait for their GPUs") {
   check_fails(run(3, "hang_unnoticed"),
+              " waited 0.5 s in all_reduce(sum) #2 of float32 [4, 8] for rank 1");
+}
+
+TEST_CASE("a rank that does not join is noticed while the others wait for each kernel") {
+  check_fails(run(3, "hang_unnoticed", 4, "CROCUTA_CUDA_SYNC=1"),
               " waited 0.5 s in all_reduce(sum) #2 of float32 [4, 8] for rank 1");
 }
 
