@@ -47,8 +47,9 @@ class Communicator {
   // that has been put on the device's current stream so far, and before all that will be.
   void run(const Call& call, std::chrono::milliseconds timeout, const std::function<void()>& work);
 
-  // NCCL calls, as one group: group([&](ncclComm_t comm) { return ncclSend(..., comm, stream());
-  // }). Returns when they are on the stream.
+  // NCCL calls, as one group, for example
+  //   group([&](ncclComm_t comm) { return ncclSend(..., comm, stream()); });
+  // Returns when they are on the stream.
   using Calls = std::function<ncclResult_t(ncclComm_t)>;
   void group(const Calls& calls);
 

@@ -10,9 +10,9 @@ namespace crocuta {
 
 // x [B, L, d] → y [B, L, d]:
 //
-//   u         = short_conv(in_proj(x))           [B, 3d, L]; channel 3c + p is stream p of x0, x1,
-//   v h[c]      = causal_conv(x1[c] * v[c], k[c]) + skip[c] * x1[c] * v[c] y         = out_proj(x0
-//   * h)
+//   u    = short_conv(in_proj(x))                  [B, 3d, L]; channel 3c + p is stream p of x0, x1, v
+//   h[c] = causal_conv(x1[c] * v[c], k[c]) + skip[c] * x1[c] * v[c]
+//   y    = out_proj(x0 * h)
 //
 // Channels are interleaved so that one slice of them holds all that its outputs need. So on a
 // context-parallel group, where x and y are [B, L/P, d], the whole sequences of 1/P of the channels

@@ -11,9 +11,9 @@ namespace crocuta {
 struct CpSubject {
   std::string layer;
   Config config;
-  StateDict
-      params;  // empty: the layer's own, with N(0, 0.1^2) added so that no zero hides anything
-  Tensor x;    // the whole input
+  // Empty: the layer's own, with N(0, 0.1^2) added so that no zero hides anything.
+  StateDict params;
+  Tensor x;           // the whole input
   int shard_dim = 1;  // along which the ranks share it
   std::uint64_t seed = 0;
 };

@@ -1,10 +1,9 @@
 // A pool of threads that behaves beside other programs. Two rules make it so:
 //
-// - Nobody waits for a thread that has not begun. A loop is cut into ranges; each thread begins
-// with
-//   its own share, so that the same elements stay in the same core's cache from loop to loop, and
-//   then takes from the shares of others whatever these have not begun. If the system runs no other
-//   thread, the caller does all the work; it waits only for ranges that somebody is at.
+// - Nobody waits for a thread that has not begun. A loop is cut into ranges; a thread begins with its
+//   own share, so that the same elements stay in the same core's cache from loop to loop, and then
+//   takes from the shares of others whatever these have not begun. If the system runs no other thread,
+//   the caller does all the work; it waits only for ranges that somebody is at.
 // - Threads that wait spin for some microseconds, which bridges the gap to the next loop, and then
 //   sleep in the kernel.
 #include "kernels/cpu/parallel.h"
