@@ -45,7 +45,7 @@ def parse_arguments():
     parser.add_argument("--warm", action="store_true")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     parser.add_argument("--no-graphs", action="store_true", help="call everything one by one")
-    parser.add_argument("--case", type=int, help="only this one, from 0")
+    parser.add_argument("--case", type=int, nargs="+", help="only these, from 0")
     return parser.parse_args()
 
 
@@ -268,7 +268,7 @@ def main():
           "  B     C       L    K     G dtype    |   forward |      both "
           "| times as fast as the peers, forward and both")
     for i, case in enumerate(CASES):
-        if arguments.case is None or arguments.case == i:
+        if arguments.case is None or i in arguments.case:
             measure(torch, library, case, arguments)
     return 0
 

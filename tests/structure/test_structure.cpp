@@ -146,6 +146,28 @@ TEST_CASE("a test that skips for want of a second GPU does not say that there is
   CHECK(seen > 0);
 }
 
+TEST_CASE("docs/gpu-verification.md says of every CUDA kernel file whether a GPU has run it") {
+  // In a table's line, so that the line's other columns say it.
+  std::string tables;
+  std::istringstream in(read("docs/gpu-verification.md"));
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("| ")) tables += line + "\n";
+  }
+  int seen = 0;
+  for (const SourceFile& file : source_files(kRoot)) {
+    if (!file.path.starts_with("kernels/cuda/") || file.path.ends_with(".cpp")) continue;
+    INFO(file.path);
+    CHECK(tables.find("`" + file.path.substr(13) + "`") != tables.npos);
+    ++seen;
+  }
+  CHECK(seen > 40);
+  const std::regex name("`([a-z0-9_]+\\.(cu|h))`");
+  for (std::sregex_iterator i(tables.begin(), tables.end(), name), end; i != end; ++i) {
+    INFO((*i)[1].str());
+    CHECK(std::filesystem::exists(kRoot + "/kernels/cuda/" + (*i)[1].str()));
+  }
+}
+
 TEST_CASE("every test file is built and run") {
   const std::string list = read("tests/CMakeLists.txt");
   REQUIRE(!list.empty());
