@@ -107,8 +107,9 @@ TEST_CASE("a device has so much memory and no more") {
   const std::size_t before = free;
   void* block = nullptr;
   CHECK(cudaMalloc(&block, free + 1) == cudaErrorMemoryAllocation);
-  CHECK(cudaMalloc(&block, SIZE_MAX) == cudaErrorMemoryAllocation);
   CHECK(cudaGetLastError() == cudaErrorMemoryAllocation);
+  CHECK(cudaMalloc(&block, SIZE_MAX) == cudaErrorInvalidValue);  // more than there could be
+  CHECK(cudaGetLastError() == cudaErrorInvalidValue);
   REQUIRE(cudaMalloc(&block, 1 << 20) == cudaSuccess);
   CHECK(cudaMemGetInfo(&free, &total) == cudaSuccess);
   CHECK(free == before - (1 << 20));
