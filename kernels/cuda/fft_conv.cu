@@ -3,6 +3,8 @@
 // memory stays bounded and spectra stay in cache from one kernel to the next.
 #include "kernels/fft_conv.h"
 
+#include <cstdlib>
+
 #include "kernels/copy.h"
 #include "kernels/cuda/channel_sum.h"
 #include "kernels/cuda/fft_conv_kernels.h"
@@ -12,6 +14,12 @@ namespace crocuta::kernels {
 namespace {
 
 using std::int64_t;
+
+template <class R>
+FftConvPlan plan_of(int64_t B, int64_t C, int64_t L) {
+  static const std::size_t budget = fft_piece_bytes(std::getenv("CROCUTA_FFT_PIECE_MIB"));
+  return fft_conv_plan(B, C, L, sizeof(Complex<R>), budget);
+}
 
 // The tensors of a call, with or without gates.
 template <class T>
@@ -82,7 +90,7 @@ struct Convolution {
   Convolution(const char* name, const Operands<T>& x, void* memory, Stream stream)
       : name(name),
         x(x),
-        plan(fft_conv_plan(x.B, x.C, x.L, sizeof(Complex<R>))),
+        plan(plan_of<R>(x.B, x.C, x.L)),
         s(plan, x.B, x.C, x.L, memory),
         stream(stream) {}
 
@@ -250,7 +258,7 @@ template <class Device, class T>
 std::size_t fft_conv_workspace_bytes(int64_t B, int64_t C, int64_t L) {
   using R = accumulator_t<T>;
   if (B == 0 || C == 0 || L == 0) return 0;
-  return Workspace<R>(fft_conv_plan(B, C, L, sizeof(Complex<R>)), B, C, L, nullptr).bytes();
+  return Workspace<R>(plan_of<R>(B, C, L), B, C, L, nullptr).bytes();
 }
 
 template <class Device, class T>

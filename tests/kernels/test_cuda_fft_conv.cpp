@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <thread>
 
 #include "kernels/cuda/fft_conv_plan.h"
@@ -156,4 +157,25 @@ TEST_CASE("pieces of a batch of convolutions keep to their budget and cover ever
   const FftConvPlan plan = fft_conv_plan(3, 1000, 1024, 8, 10 * 1024 * 8);
   CHECK(plan.batch == 3);
   CHECK(plan.channels == 3);
+}
+
+TEST_CASE("CROCUTA_FFT_PIECE_MIB is a number of MiB within which kernels can count") {
+  CHECK(fft_piece_bytes(nullptr) == kFftPieceBytes);
+  CHECK(fft_piece_bytes("1") == std::size_t{1} << 20);
+  CHECK(fft_piece_bytes("48") == std::size_t{48} << 20);
+  CHECK(fft_piece_bytes("8192") / sizeof(Complex<float>) < std::size_t{1} << 31);
+  for (const char* text : {"", "0", "8193", "-1", "24 ", "24M", "1e3", "99999999999999999999"}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH(fft_piece_bytes(text),
+                      "fft_conv: 'CROCUTA_FFT_PIECE_MIB': expected a number of MiB from 1 to 8192");
+  }
+}
+
+// Once more with CROCUTA_FFT_PIECE_MIB=1, as test_cuda_fft_conv_small_pieces.
+TEST_CASE("a convolution on the GPU takes the scratch memory of pieces of the size asked for") {
+  if (!gpu_present()) SKIP_TEST(kNoGpu);
+  const std::size_t piece = fft_piece_bytes(std::getenv("CROCUTA_FFT_PIECE_MIB"));
+  const std::size_t bytes = kernels::fft_conv_workspace_bytes<Cuda, float>(64, 64, 4096);
+  CHECK(bytes >= piece);
+  CHECK(bytes < 8 * piece);
 }
