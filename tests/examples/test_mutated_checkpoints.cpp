@@ -23,8 +23,6 @@
 namespace crocuta::test {
 namespace {
 
-constexpr std::uint64_t kCases = kSlowBuild ? 40 : 200;
-
 using Files = std::map<std::string, std::string>;
 
 class Damage {
@@ -183,7 +181,8 @@ TEST_CASE("damaged checkpoints end the programs with a message, never with a sig
   REQUIRE(manifest_of(good, files) == files.at(kManifestName));
 
   const char* wanted = std::getenv("CROCUTA_TEST_CASES");
-  const std::uint64_t cases = wanted ? std::strtoull(wanted, nullptr, 10) : kCases;
+  const std::uint64_t cases = wanted ? std::strtoull(wanted, nullptr, 10)
+                                     : static_cast<std::uint64_t>(repetitions(200, 40));
   std::map<int, std::uint64_t> ends;
   for (std::uint64_t seed = 0; seed < cases; ++seed) {
     Damage damage(seed);

@@ -24,7 +24,7 @@ Options threaded_options() {
 
 TEST_CASE("ten runs of 500 steps are one and the same, on 1, 2 and 4 threads") {
   const int runs = slow_here() ? 3 : 10;
-  const std::int64_t steps = slow_here() ? 3 : 500;
+  const std::int64_t steps = repetitions(500, 3);
   Options o = threaded_options();
   o.steps = o.schedule_steps = steps;
   std::vector<double> losses;

@@ -23,7 +23,7 @@ Options dropping_options() {
 // Stops a run on `cp` ranks at `count` random steps before `last_stop`, and resumes it each time.
 // One in `whole_in` runs on to the end; the others run to the next stop, where they must have
 // become what was saved there, which is resumed in its turn.
-void check_stops(int cp, std::size_t count, std::int64_t last_stop, std::int64_t steps,
+void check_stops(int cp, std::int64_t count, std::int64_t last_stop, std::int64_t steps,
                  int whole_in) {
   CAPTURE(cp, count, steps);
   const TemporaryDirectory folder;
@@ -32,7 +32,7 @@ void check_stops(int cp, std::size_t count, std::int64_t last_stop, std::int64_t
   o.steps = o.schedule_steps = steps;
   std::mt19937_64 engine(static_cast<std::uint64_t>(cp));
   std::set<std::int64_t> stops{0, last_stop - 1};
-  while (stops.size() < count) {
+  while (std::ssize(stops) < count) {
     stops.insert(static_cast<std::int64_t>(engine() % static_cast<std::uint64_t>(last_stop)));
   }
 
@@ -76,7 +76,7 @@ void check_stops(int cp, std::size_t count, std::int64_t last_stop, std::int64_t
 }  // namespace
 
 TEST_CASE("a run stopped at any of 100 steps and resumed is the run that never stopped") {
-  check_stops(1, slow_here() ? 3 : 100, slow_here() ? 10 : 150, slow_here() ? 12 : 160, 10);
+  check_stops(1, repetitions(100, 3), slow_here() ? 10 : 150, slow_here() ? 12 : 160, 10);
 }
 
 TEST_CASE("so it is over 1,000 further steps") {
@@ -85,7 +85,7 @@ TEST_CASE("so it is over 1,000 further steps") {
 
 TEST_CASE("so it is on 2 and 4 ranks") {
   for (const int cp : {2, 4}) {
-    check_stops(cp, slow_here() ? 2 : 40, slow_here() ? 5 : 150, slow_here() ? 6 : 160, 10);
+    check_stops(cp, repetitions(40, 2), slow_here() ? 5 : 150, slow_here() ? 6 : 160, 10);
   }
 }
 

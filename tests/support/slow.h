@@ -2,6 +2,9 @@
 // debugger, and on emulated GPUs. Tests that repeat themselves do so less often there.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
 #include "framework/device.h"
 
 namespace crocuta::test {
@@ -22,6 +25,13 @@ inline bool slow_device() {
 #endif
 inline bool slow_here() {
   return kSlowBuild || slow_device();
+}
+// How often to do what is usually done n times: `few` times where all is slow. A real GPU is not,
+// but needs as long for the smallest kernel as for a large one, and for each process a second to
+// begin with: there a tenth is enough.
+inline std::int64_t repetitions(std::int64_t n, std::int64_t few) {
+  if (slow_here()) return few;
+  return default_device().is_cuda() ? std::max(few, n / 10) : n;
 }
 
 }  // namespace crocuta::test
