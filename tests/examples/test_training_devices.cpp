@@ -1,6 +1,7 @@
 // Training on a GPU beside training on the CPU.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
@@ -42,17 +43,19 @@ TEST_CASE("fifty steps on a GPU lose what they do on the CPU, as far as the dtyp
   const std::vector<double> exact = losses(on("cpu", DType::float64));
   Options still = on("cpu", DType::float64);
   still.learning_rate = 1e-12;
-  CHECK(distance(losses(still), exact) > 1e-6);  // parameters do move
+  CHECK(distance(losses(still), exact) > 0.05);  // parameters move by more than is allowed below
   CHECK(distance(losses(on("cuda", DType::float64)), exact) < 1e-10);
-  for (const DType dtype : {DType::float32, DType::bfloat16, DType::float16}) {
+  // The GPU rounds where the CPU does, but sums in other orders, and how much training makes of a
+  // rounding is chance: three times what docs/gpu-verification.md has seen of it, in any of 20 seeds
+  // and two orders.
+  const std::pair<DType, double> seen[] = {
+      {DType::float32, 4.2e-7}, {DType::bfloat16, 3.1e-3}, {DType::float16, 9.3e-4}};
+  for (const auto& [dtype, largest] : seen) {
     CAPTURE(name(dtype));
     const std::vector<double> cpu = losses(on("cpu", dtype)), gpu = losses(on("cuda", dtype));
-    // What rounding does to the run on the CPU is what it may do to the run on the GPU, roughly:
-    // the two round at the same places but sum in different orders.
-    const double rounding = distance(cpu, exact);
-    CHECK(rounding > 0);
-    CHECK(distance(gpu, exact) < 3 * rounding);
-    CHECK(distance(gpu, cpu) < 3 * rounding);
+    CHECK(distance(cpu, exact) > 0);
+    CHECK(distance(gpu, exact) < 3 * largest);
+    CHECK(distance(gpu, cpu) < 3 * largest);
   }
 }
 
