@@ -64,8 +64,9 @@ if(CROCUTA_SANITIZE MATCHES "address" AND CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_
   # (GCC before 14, Clang) access them as aligned to 64: GCC bug 110027, LLVM issue 91565.
   list(APPEND warnings_cxx -mno-avx512f)
 endif()
-# For kernels that must not spill registers: ptxas, which assigns them, then fails.
-set(CROCUTA_NO_SPILLS -Xptxas=-warn-spills,-warn-lmem-usage,-Werror)
+# For kernels that must not spill registers: ptxas, which assigns them, warns of it, or fails.
+set(CROCUTA_WARN_SPILLS -Xptxas=-warn-spills,-warn-lmem-usage)
+set(CROCUTA_NO_SPILLS ${CROCUTA_WARN_SPILLS},-Werror)
 target_compile_options(crocuta_options INTERFACE
                        $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CXX>:${warnings_cxx}>>
                        $<BUILD_INTERFACE:$<$<COMPILE_LANGUAGE:CUDA>:${warnings_cuda}>>)
