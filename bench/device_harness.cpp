@@ -75,6 +75,9 @@ class Calls {
 #else
   void capture() {
     cudaGraph_t graph = nullptr;
+    // This thread's calls only: the watch over collectives and the pool of pinned memory ask
+    // events meanwhile, which a capture of all threads' calls would take for an error. What is
+    // captured here allocates nothing.
     check_cuda(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal),
                "cudaStreamBeginCapture");
     call_all();
