@@ -52,6 +52,9 @@ class CachingAllocator {
 
   const Device device_;
   const bool caching_;
+  // Held while the device gives and takes memory, for which CUDA may wait until it is idle, perhaps
+  // in a collective that lacks another rank's part. Each device has an allocator of its own, so a
+  // rank that is a thread of this process does not wait here for another's device.
   std::mutex mutex_;
   MemoryStats stats_;
   Blocks free_;

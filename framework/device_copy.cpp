@@ -54,7 +54,7 @@ bool is_free(const Block& block) {
 }
 
 void wait_for_block(const Block& block) {
-  if (block.event != nullptr) check_cuda(cudaEventSynchronize(block.event), "copy");
+  if (block.event != nullptr) check_cuda(cudaEventSynchronize(block.event), "cudaEventSynchronize");
 }
 
 void obtain(Block& block) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,12 @@ BlasHandle::BlasHandle(void* workspace, Stream stream) : BlasHandle() {
 }
 
 BlasHandle::~BlasHandle() {
-  const std::lock_guard lock(pool().mutex);
-  pool().idle[device_].push_back(handle_);
+  try {
+    const std::lock_guard lock(pool().mutex);
+    pool().idle[device_].push_back(handle_);
+  } catch (const std::bad_alloc&) {
+    cublasDestroy(handle_);  // no memory for the list
+  }
 }
 
 }  // namespace crocuta::kernels
