@@ -36,9 +36,9 @@ CASES = [
 ]
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("library", help="libbench_depthwise_conv1d_peer.so")
+def parse_arguments(description, library):
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("library", help=library)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.02, help="per candidate and round")
@@ -131,7 +131,7 @@ def measure(torch, library, case, arguments):
 
 
 def main():
-    arguments = parse_arguments()
+    arguments = parse_arguments(__doc__, "libbench_depthwise_conv1d_peer.so")
     restart_fairly(arguments)
     import torch  # after the restart: it is what the settings are for
 

@@ -73,7 +73,7 @@ def measure(torch, library, case, arguments):
 
 
 def main():
-    arguments = parse_arguments()
+    arguments = parse_arguments(__doc__, "libbench_fft_conv_peer.so")
     restart_fairly(arguments)
     import torch  # after the environment is settled
 

@@ -12,6 +12,8 @@
 # Debian's is installed. PYTHON (/usr/bin/python3) is to have torch; without, ours is timed alone.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source "$root/scripts/common.sh"
+help_if_asked "$@"
 build=${1:?usage: bench/train_step.sh BUILD_DIR [option ...] [size ...]}
 shift
 rounds=${ROUNDS:-7}

@@ -54,5 +54,9 @@ elseif(CROCUTA_NCCL AND CROCUTA_CUDA STREQUAL "emulated")
 endif()
 
 if(CROCUTA_TESTS)
-  find_package(Catch2 REQUIRED)  # 2.13 (Debian 12, Ubuntu 22.04) or 3 (Ubuntu 24.04, Debian 13)
+  find_package(Catch2 QUIET)  # 2.13 (Debian 12, Ubuntu 22.04) or 3 (Ubuntu 24.04, Debian 13)
+  if(NOT Catch2_FOUND)
+    message(FATAL_ERROR "The tests need Catch2: install it (scripts/deps.sh --tests), "
+                        "or build without them (-DCROCUTA_TESTS=OFF)")
+  endif()
 endif()

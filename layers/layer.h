@@ -19,7 +19,7 @@ class Layer : public Module {
 };
 
 // While one lives, it sees what goes into and comes out of every layer that is called as a function
-// on this thread. Tools derive from it to look into a model (tools/layer_trace.h).
+// on this thread. Tools derive from it to look into a model (layers/layer_trace.h).
 class LayerObserver {
  public:
   LayerObserver();

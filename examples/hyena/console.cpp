@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "distributed/init.h"
@@ -45,7 +46,10 @@ void Console::progress(const std::string& text, bool keep) {
   set_line_unfinished(true);
   // A line that reached the last column could not be written over. The escape clears what an older,
   // longer one left.
-  put(str("\r", cut_to(text, output_columns() - 1), "\x1b[K"));
+  std::string line = cut_to(text, output_columns() - 1);
+  if (line.size() < text.size())
+    line.resize(std::min(line.size(), line.rfind("  ")));  // whole parts
+  put(str("\r", line, "\x1b[K"));
 }
 
 void Console::clear() {

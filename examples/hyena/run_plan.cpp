@@ -42,11 +42,23 @@ int last_number(const std::string& task) {
   return last;
 }
 
-// The run that --resume without a directory means.
+// The run that --resume without a directory means: of those below runs/, of one task if it is named,
+// the one that was written to last.
 std::string last_root(const std::string& task) {
-  int number = std::max(1, last_number(task));
-  while (number > 1 && !holds_run(numbered_root(task, number))) --number;
-  return numbered_root(task, number);
+  std::string last;
+  fs::file_time_type written;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator("runs", error)) {
+    const std::string name = entry.path().filename().string();
+    if (!task.empty() && name != task && !name.starts_with(task + "-")) continue;
+    if (!holds_run(entry.path().string())) continue;
+    const fs::file_time_type time = fs::last_write_time(entry.path(), error);
+    if (!last.empty() && time <= written) continue;
+    last = entry.path().string();
+    written = time;
+  }
+  if (last.empty()) throw IoError("--resume: there is no run below runs/ to continue; name one");
+  return last;
 }
 
 // Steps at a learning rate of 0 would change nothing and cost as much as others.
@@ -76,7 +88,7 @@ RunPlan plan_resumed(const Config& given, const std::string& directory) {
     throw ArgumentError("--out does not go with --resume DIR: name one directory");
   RunPlan plan;
   plan.root = directory;
-  if (directory.empty()) plan.root = last_root(given.get_string("task", "recall"));
+  if (directory.empty()) plan.root = last_root(given.get_string("task", ""));
   plan.checkpoint = find_checkpoint(plan.root);
   const Config stored = stored_config(*plan.checkpoint);
   Config config = stored;

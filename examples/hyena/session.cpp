@@ -138,7 +138,7 @@ class Session {
       if (signal != 0) {
         console_.line(str("Stopped by ", signal_name(signal), " after step ", count(next),
                           "; all is saved. Go on with"));
-        console_.line(str("  ", own_command(), " --resume ", shell_quote(root_)));
+        console_.line(str("  ", resuming_command(options_, root_)));
         return 128 + signal;
       }
     }
@@ -179,11 +179,11 @@ class Session {
     const double rate = static_cast<double>(trained_steps_) / training_seconds_;  // steps/s
     const std::int64_t done = trainer_->steps_done();
     const double tokens_per_second = rate * static_cast<double>(trainer_->tokens_per_step());
-    console_.progress(
-        str("step ", done, "/", options_.steps, "  ", task_->loss(step.loss), "  rate ",
-            significant(step.learning_rate, 3), "  ", count(std::llround(tokens_per_second)),
-            " tokens/s  ", duration(static_cast<double>(options_.steps - done) / rate), " left"),
-        done % (kLinesEvery * options_.log_every) == 0 || done == options_.steps);
+    console_.progress(str("step ", done, "/", options_.steps, "  ", task_->loss(step.loss),
+                          "  rate ", significant(step.learning_rate, 3), "  ",
+                          duration(static_cast<double>(options_.steps - done) / rate), " left  ",
+                          count(std::llround(tokens_per_second)), " tokens/s"),
+                      done % (kLinesEvery * options_.log_every) == 0 || done == options_.steps);
     if (!log) return;
     together(world_, [&] {
       if (!first_) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "distributed/init.h"
 #include "examples/hyena/decode.h"
 #include "examples/hyena/format.h"
 #include "framework/checkpoint.h"
@@ -50,6 +51,17 @@ std::vector<std::string> continued(const Task& task, HyenaLM& model, std::int64_
   return lines;
 }
 
+// This program, started on as many ranks.
+std::string command_on_ranks(const Options& options) {
+  std::string command = own_command();
+  if (const int processes = distributed::launched_processes().value_or(1); processes > 1) {
+    const std::string launcher = command_above("scripts/mpirun.sh").value_or("mpirun");
+    command = str(launcher, " -n ", processes, " ", command);
+  }
+  if (options.cp > 1) command += str(" --cp ", options.cp);
+  return command;
+}
+
 // Commands that work where this run was started.
 std::vector<std::string> next_commands(const Task& task, const Options& options,
                                        const std::string& root, std::int64_t steps) {
@@ -65,19 +77,24 @@ std::vector<std::string> next_commands(const Task& task, const Options& options,
   if (const auto plot = command_above("tools/plot_metrics.py")) {
     lines.push_back(str("  ", *plot, " ", folder));
   }
-  if (options.min_learning_rate > 0) {
-    lines.push_back(str("  ", own_command(), " --resume ", folder, " --steps ", 2 * steps));
+  if (steps < options.schedule_steps || options.min_learning_rate > 0) {
+    const std::int64_t on = steps < options.schedule_steps ? options.schedule_steps : 2 * steps;
+    lines.push_back(str("  ", resuming_command(options, root), " --steps ", on));
   } else {
     const std::string config = root + "/" + step_name(steps) + "/config.json";
     lines.push_back(
         "A longer run begins anew, as the learning rate of this one has come to its end:");
-    lines.push_back(str("  ", own_command(), " --config ", shell_quote(config), " --steps ",
-                        2 * steps, " --set schedule_steps=0"));
+    lines.push_back(str("  ", command_on_ranks(options), " --config ", shell_quote(config),
+                        " --steps ", 2 * steps, " --set schedule_steps=0"));
   }
   return lines;
 }
 
 }  // namespace
+
+std::string resuming_command(const Options& options, const std::string& root) {
+  return str(command_on_ranks(options), " --resume ", shell_quote(root));
+}
 
 std::vector<std::string> summary(const Task& task, Trainer& trainer, const Options& options,
                                  const std::string& root, const Evaluation& result,

@@ -113,9 +113,10 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   CommandLine cli("train_hyena", kDescription, kFooter);
   cli.option("--config", config_file, "FILE|JSON", "Configuration: a file, or JSON itself");
   cli.option("--set", sets, "KEY=VALUE", "Override one key; may be repeated");
-  cli.list("--data", data, "FILE ...", "FASTA files or texts");
+  cli.list("--data", data, "FILE", "FASTA files or texts");
   for (Shortcut& s : shortcuts) cli.option(s.flag, s.value, s.type, s.help);
-  cli.optional_value("--resume", resume, "[DIR]", "Continue the run in DIR, or the latest one");
+  cli.optional_value("--resume", resume, "[DIR]",
+                     "Continue the run in DIR, or the last one below runs/");
   cli.flag("--check-collectives", check_collectives,
            "Compare all ranks' calls before each collective");
   Invocation call;
@@ -132,7 +133,7 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
     std::string list;
     for (const std::string& file : data)
       list += str(list.empty() ? "" : ", ", quoted("data", file));
-    call.config.set("data", "[" + list + "]");
+    call.config.set("data", "[" + list + "]", "--data");
   }
   for (const Shortcut& s : shortcuts) {
     if (cli.given(s.flag))

@@ -188,6 +188,8 @@ TEST_CASE("the commands that a run prints can be pasted") {
   std::string text;
   for (int i = 0; i < 200; ++i) text += "ab" + std::to_string(i % 13) + "\n";
   write(data, text);
+  const fs::path here = fs::current_path();
+  fs::current_path(folder.path());  // where the program is started, and where its words are pasted
   const ProgramResult result =
       train({"--task", "text", "--data", data, "--steps", "3", "--out", run});
   CAPTURE(result.out, result.err);
@@ -196,12 +198,12 @@ TEST_CASE("the commands that a run prints can be pasted") {
   std::istringstream lines(result.out.substr(result.out.find("\nNext:\n")));
   for (std::string line; std::getline(lines, line);) {
     if (!line.starts_with("  ") || line.find("plot_metrics") != line.npos) continue;
-    const ProgramResult pasted =
-        run_program({"/bin/bash", "-c", "cd '" + folder.path() + "';" + line});
+    const ProgramResult pasted = run_program({"/bin/bash", "-c", line});
     CAPTURE(line, pasted.out, pasted.err);
     CHECK(pasted.status == 0);
     ++commands;
   }
+  fs::current_path(here);
   CHECK(commands == 2);
   CHECK(fs::exists(folder.path("runs/text/step-00000006")));  // a longer run of its own
 

@@ -50,6 +50,37 @@ TEST_CASE("runs without --out get directories of their own, and --resume takes t
   CHECK(fs::exists(folder.path("runs/recall-2/step-00000004")));
 }
 
+TEST_CASE("--resume alone takes the run that was written to last, whatever its task and number") {
+  const TemporaryDirectory folder;
+  const std::string text(500, 'x');
+  std::ofstream(folder.path("x.txt")) << text << std::string(500, 'y');
+  const ProgramResult result =
+      shell("cd " + folder.path() + " && $TRAIN --steps 2 --set schedule_steps=4 && " +
+            "$TRAIN --steps 2 --task text --data x.txt --set schedule_steps=4 && " +
+            CROCUTA_TRAIN_HYENA " --resume --steps 3 && " CROCUTA_TRAIN_HYENA
+                                " --resume --set task=recall --steps 3");
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK(fs::exists(folder.path("runs/text/step-00000003")));
+  CHECK(fs::exists(folder.path("runs/recall/step-00000003")));
+  const ProgramResult none = shell("mkdir " + folder.path("empty") + " && cd " +
+                                   folder.path("empty") + " && " CROCUTA_TRAIN_HYENA " --resume");
+  CHECK(none.status == 1);
+  CHECK(none.err ==
+        "train_hyena: error: --resume: there is no run below runs/ to continue; name one\n");
+}
+
+TEST_CASE("a run that ended before its schedule is continued by the command that it prints") {
+  const TemporaryDirectory folder;
+  const ProgramResult result = train(
+      {"--steps", "2", "--set", "schedule_steps=6", "--cp", "2", "--out", folder.path("run")});
+  CAPTURE(result.out, result.err);
+  CHECK(result.status == 0);
+  CHECK_THAT(result.out,
+             ContainsSubstring(" --cp 2 --resume " + folder.path("run") + " --steps 6\n"));
+  CHECK_THAT(result.out, !ContainsSubstring("begins anew"));
+}
+
 TEST_CASE("runs that begin at once get a directory each") {
   const TemporaryDirectory folder;
   const ProgramResult result =
