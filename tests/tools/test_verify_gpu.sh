@@ -89,12 +89,15 @@ case $* in
   *--loop*) echo "clocks" && exec sleep 1000 ;;
 esac
 SH
-# Takes the second spelling of the filter.
+# Takes the first spelling of the filter, but then checks nothing; takes the second.
 cat >"$world/bin/compute-sanitizer" <<'SH'
 #!/bin/bash
 echo "$*" >>"$WORLD/sanitizer"
-[[ $* != *--kernel-name* ]] || { echo "unknown option" && exit 1; }
-echo "ERROR SUMMARY: 0 errors"
+if [[ -e $WORLD/mode/blind || $* == *--kernel-name* || $* != *out_of_bounds* ]]; then
+  echo "ERROR SUMMARY: 0 errors"
+else
+  echo "ERROR SUMMARY: 1 error" && exit 1
+fi
 SH
 cat >"$world/bin/python" <<'SH'
 #!/bin/bash
@@ -177,8 +180,9 @@ says report.md "Driver 600.1; nvcc 13.0; c++ 1.0"
 says report.md "deadline: 540. 0 failed or not reached."
 row test_nccl passed "device cuda"
 [[ $(grep -c -- --kernel-name "$world/sanitizer") == 1 &&
-  $(grep -c -- '--tool memcheck --kernel-regex kns=crocuta' "$world/sanitizer") == 6 ]] ||
+  $(grep -c -- '--tool memcheck --kernel-regex kns=crocuta' "$world/sanitizer") == 7 ]] ||
   complain "the spelling of the filter that works was not found, or not used"
+row kernel_filter passed "a fault is noticed with --kernel-regex kns=crocuta"
 for file in gpu.csv build.log bench_limits.log commands.log test.tsv train_cuda/metrics.jsonl; do
   tar -tzf "$out.tar.gz" "out/$file" >/dev/null || complain "the archive lacks $file"
 done
@@ -220,6 +224,11 @@ $(printf '150 s: sanitize_one synccheck %s\n' $barriers)
 $(printf '150 s: sanitize_one initcheck %s\n' $barriers)
 TEXT
 row suite passed "1 passed, 0 failed, 0 skipped"
+
+touch "$world/mode/blind"
+verify 1 --part all --steps sanitize
+row kernel_filter "failed \(1\)" "does not notice"
+rm "$world/mode/blind"
 
 # --- what may go wrong ---
 
