@@ -5,7 +5,8 @@
 //   takes from the shares of others whatever these have not begun. If the system runs no other thread,
 //   the caller does all the work; it waits only for ranges that somebody is at.
 // - Threads that wait spin for some microseconds, which bridges the gap to the next loop, and then
-//   sleep in the kernel.
+//   sleep in the kernel: sooner where one was taken off its core while it spun, since then somebody
+//   else can use it.
 #include "kernels/cpu/parallel.h"
 
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <system_error>
@@ -38,7 +40,10 @@ using std::int64_t;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kRangesPerShare = 4;  // at most: what others may take of a share
-constexpr auto kSpin = std::chrono::microseconds(50);
+constexpr auto kSpin = std::chrono::microseconds(200);
+constexpr auto kShortSpin = std::chrono::microseconds(20);  // beside other programs
+constexpr auto kOffCore = std::chrono::microseconds(500);  // so long between two looks at the clock
+constexpr auto kRemembered = std::chrono::seconds(1);      // that there are other programs
 
 // ---- waiting ----
 
@@ -68,16 +73,28 @@ void pause_briefly() {
 #endif
 }
 
-// True as soon as done(), false if that takes longer than kSpin.
+// When a thread that spun was last found to have been off its core.
+std::atomic<Clock::rep> disturbed{std::numeric_limits<Clock::rep>::min() / 2};
+
+// True as soon as done(), false if that takes longer than it is worth spinning.
 template <class Done>
 bool spin_until(Done&& done) {
   const Clock::time_point start = Clock::now();
-  do {
+  const Clock::rep since =
+      start.time_since_epoch().count() - disturbed.load(std::memory_order_relaxed);
+  const Clock::duration limit =
+      Clock::duration(since) < kRemembered ? Clock::duration(kShortSpin) : Clock::duration(kSpin);
+  for (Clock::time_point before = start; before - start < limit;) {
     for (int i = 0; i < 32; ++i) {
       if (done()) return true;
       pause_briefly();
     }
-  } while (Clock::now() - start < kSpin);
+    const Clock::time_point now = Clock::now();
+    if (now - before > kOffCore) {
+      disturbed.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    }
+    before = now;
+  }
   return done();
 }
 
