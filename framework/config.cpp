@@ -183,6 +183,7 @@ bool Config::to_bool(std::string_view key, const ConfigValue& value) const {
 
 std::string Config::to_text(std::string_view key, const ConfigValue& value) const {
   if (value.kind != Kind::string) reject(key, value, "a string");
+  if (value.text.find('\0') != value.text.npos) reject(key, value, "a string without NUL");
   return value.text;
 }
 

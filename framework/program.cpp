@@ -9,6 +9,7 @@
 
 #include "framework/error.h"
 #include "framework/log.h"
+#include "kernels/cpu/parallel.h"
 
 namespace crocuta {
 namespace {
@@ -47,6 +48,11 @@ void begin_program(std::string_view name, const char* argv0) {
   occupy_standard_streams();
   ::signal(SIGXFSZ, SIG_IGN);
   set_log_name(name);
+  if (const char* threads = std::getenv("CROCUTA_NUM_THREADS");
+      threads != nullptr && !kernels::thread_count_was_asked_for()) {
+    log_warn(
+        str("CROCUTA_NUM_THREADS: expected a number of threads, got '", printable(threads), "'"));
+  }
 }
 
 std::string own_command() {

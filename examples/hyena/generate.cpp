@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "distributed/init.h"
 #include "examples/hyena/decode.h"
 #include "examples/hyena/prompts.h"
 #include "examples/hyena/run_plan.h"
@@ -73,6 +74,9 @@ std::string for_output(const std::string& text) {
 }
 
 void generate(Call call) {
+  if (distributed::launched_processes().value_or(1) > 1) {
+    throw ArgumentError("generating is for one process: start generate_hyena without mpirun");
+  }
   const Checkpoint checkpoint = find_checkpoint(call.checkpoint);
   Config config = stored_config(checkpoint);
   config.set("device", quoted("device", call.device), "--device");

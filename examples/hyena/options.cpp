@@ -63,7 +63,7 @@ void for_each_passing(Opt& o, Visit&& visit) {
   visit("device", o.device, Any{});
   visit("out", o.out, Any{});
   visit("cp", o.cp, IntRange{.min = 1, .max = 1 << 20});
-  visit("threads", o.threads, IntRange{.min = 0, .max = 4096});
+  visit("threads", o.threads, IntRange{.min = 0, .max = 1024});
   visit("backend", o.backend, Choices{{"auto", "mpi", "nccl"}});
   visit("comm_timeout", o.comm_timeout, RealRange{.min = 0.001, .max = 1e6});
   visit("check_collectives", o.check_collectives, Any{});

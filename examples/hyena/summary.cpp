@@ -51,6 +51,11 @@ std::vector<std::string> continued(const Task& task, HyenaLM& model, std::int64_
   return lines;
 }
 
+// A path as a word that an option takes, and not for another option or for JSON.
+std::string path_word(const std::string& path) {
+  return shell_quote((path.find_first_of("-{[") == 0 ? "./" : "") + path);
+}
+
 // This program, started on as many ranks.
 std::string command_on_ranks(const Options& options) {
   std::string command = own_command();
@@ -70,7 +75,7 @@ std::vector<std::string> next_commands(const Task& task, const Options& options,
       recall ? task.codec().decode({1, 1 + options.symbols / 2, options.symbols - 1, 1})
       : options.task == "dna" ? "ATGAAA"
                               : "The ";
-  const std::string folder = shell_quote(root);
+  const std::string folder = path_word(root);
   std::vector<std::string> lines = {
       "Next:", str("  ", command_beside("generate_hyena"), " --checkpoint ", folder, " --prompt ",
                    shell_quote(prompt))};
@@ -84,7 +89,7 @@ std::vector<std::string> next_commands(const Task& task, const Options& options,
     const std::string config = root + "/" + step_name(steps) + "/config.json";
     lines.push_back(
         "A longer run begins anew, as the learning rate of this one has come to its end:");
-    lines.push_back(str("  ", command_on_ranks(options), " --config ", shell_quote(config),
+    lines.push_back(str("  ", command_on_ranks(options), " --config ", path_word(config),
                         " --steps ", 2 * steps, " --set schedule_steps=0"));
   }
   return lines;
@@ -93,7 +98,7 @@ std::vector<std::string> next_commands(const Task& task, const Options& options,
 }  // namespace
 
 std::string resuming_command(const Options& options, const std::string& root) {
-  return str(command_on_ranks(options), " --resume ", shell_quote(root));
+  return str(command_on_ranks(options), " --resume ", path_word(root));
 }
 
 std::vector<std::string> summary(const Task& task, Trainer& trainer, const Options& options,

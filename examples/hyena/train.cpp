@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "distributed/agreement.h"
 #include "distributed/init.h"
 #include "distributed/threads.h"
 #include "examples/hyena/agreement.h"
@@ -178,6 +179,12 @@ int train_in_processes(int argc, char** argv, const ProcessGroup& processes) {
     }
     device = parse_device(plan.options.device, "configuration");
   });
+  // Whether to train at all comes first.
+  const std::string other =
+      disagreement({{"--help", call ? "not asked for" : "asked for"},
+                    {"--check-causal", call && call->check_causal ? "asked for" : "not asked for"}},
+                   processes);
+  if (!other.empty()) throw ArgumentError(other);
   if (!call) return 0;
   require_same_plan(processes, plan);
   const CommOptions comm = comm_options(plan.options);

@@ -54,6 +54,9 @@ TEST_CASE("usage errors are one line and exit 2, before any file is made") {
   refuses({"--set", "d_model"}, "'assignment': expected key=value, got 'd_model'");
   refuses({"--cp", "3"}, "'cp': expected a divisor of d_model = 64, got 3");
   refuses({"--task", "text"}, "'data': task 'text' needs files: --data FILE ...");
+  refuses({"--threads", "1025"}, "'threads': expected an integer from 0 to 1024, got 1025");
+  refuses({"--config", R"({"task": "text", "data": ["a\u0000b"]})"},
+          "'data[0]': expected a string without NUL");
   // Names of files may be any bytes, a configuration holds text only.
   const std::string odd = "caf\xe9";
   refuses({"--task", "text", "--data", odd}, "'data': expected text in UTF-8, got 'caf\\xe9'");
@@ -83,6 +86,8 @@ TEST_CASE("help and version exit 0 and teach") {
   CHECK(generate({"--version"}).status == 0);
   CHECK(shell("CROCUTA_LOG=loud $TRAIN --version")
             .err.starts_with("train_hyena: warning: log: 'CROCUTA_LOG': expected debug, "));
+  CHECK(shell("CROCUTA_NUM_THREADS=all $TRAIN --version").err ==
+        "train_hyena: warning: CROCUTA_NUM_THREADS: expected a number of threads, got 'all'\n");
 }
 
 TEST_CASE("a configuration file that cannot be used is named, with exit status 2") {

@@ -81,6 +81,17 @@ TEST_CASE("a run that ended before its schedule is continued by the command that
   CHECK_THAT(result.out, !ContainsSubstring("begins anew"));
 }
 
+TEST_CASE("a directory that looks like an option or like JSON is named as a path") {
+  const TemporaryDirectory folder;
+  for (const std::string name : {"-x", "{x", "[x"}) {
+    const ProgramResult result =
+        shell("cd " + folder.path() + " && $TRAIN --steps 2 --set schedule_steps=4 --out='" + name +
+              "' | sed -n 's/ --steps 4$//; s/.* --resume //p'");
+    CAPTURE(result.out, result.err);
+    CHECK(result.out == (name == "-x" ? "./-x\n" : "'./" + name + "'\n"));
+  }
+}
+
 TEST_CASE("runs that begin at once get a directory each") {
   const TemporaryDirectory folder;
   const ProgramResult result =

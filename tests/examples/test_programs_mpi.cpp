@@ -156,6 +156,8 @@ TEST_CASE("ranks that were told different things say so before the first step, a
   const std::string differ = ": expected the same on all ranks, got ";
   refuses({"--lr", "0.001"}, {"--lr", "0.01"}, 2, "'learning_rate'" + differ + "0.001 on rank 0 (");
   refuses({"--cp", "1"}, {"--cp", "2"}, 2, "'cp'" + differ + "1 on rank 0 (");
+  refuses({}, {"--check-causal"}, 2, "'--check-causal'" + differ + "not asked for on rank 0 (");
+  refuses({}, {"--help"}, 2, "'--help'" + differ + "not asked for on rank 0 (");
   refuses({}, {"--check-collectives"}, 2, "'check_collectives'" + differ);
   std::ofstream(folder.path("a.json")) << "{\"weight_decay\": 0.2}";
   refuses({"--config", folder.path("a.json")}, {"--config", folder.path("b.json")}, 2, "rank 1 (");
