@@ -46,7 +46,8 @@ need_mpi() {
 need g++ command c++
 need cmake command cmake
 need ninja-build command ninja
-need libopenblas-serial-dev library libopenblas-openmp-dev libopenblas-pthread-dev
+# Not its serial variant, which must not be called from several threads at once.
+need libopenblas-openmp-dev library libopenblas-pthread-dev
 need libfftw3-dev library
 need nlohmann-json3-dev library
 need libspdlog-dev library

@@ -1,6 +1,8 @@
 // A BLAS on one thread.
 #pragma once
 
+#include <mutex>
+
 // Each is there only if the BLAS brings it, and a null pointer otherwise: the first two are
 // OpenBLAS's, the others those of the OpenMP runtime that some builds of a BLAS use.
 extern "C" {
@@ -12,7 +14,9 @@ void omp_set_num_threads(int) __attribute__((weak));
 
 namespace crocuta::kernels {
 
-// While one lives, BLAS calls from this thread use this thread alone.
+// While one lives, BLAS calls from this thread use this thread alone, and nobody else calls a BLAS that
+// cannot be called by two threads at once: OpenBLAS built without threads, which shares its buffers
+// without a lock (0.3.29 in Debian 13 gave wrong products).
 class SerialBlas {
  public:
   SerialBlas() {
@@ -21,8 +25,8 @@ class SerialBlas {
       threads_ = omp_get_max_threads();
       omp_set_num_threads(1);
     }
-    static const bool once = limit_posix_threads();
-    static_cast<void>(once);
+    static const bool takes_turns = !prepare_openblas();
+    if (takes_turns) turn_ = std::unique_lock(turns());
   }
   ~SerialBlas() {
     if (threads_ > 0) omp_set_num_threads(threads_);
@@ -31,15 +35,21 @@ class SerialBlas {
   SerialBlas& operator=(const SerialBlas&) = delete;
 
  private:
-  // OpenBLAS with threads of its own has one number for the whole program.
-  static bool limit_posix_threads() {
-    constexpr int kPosixThreads = 1;
-    if (openblas_get_parallel == nullptr || openblas_set_num_threads == nullptr) return false;
+  // False if threads have to take turns. OpenBLAS with threads of its own has one number for the
+  // whole program.
+  static bool prepare_openblas() {
+    constexpr int kSerial = 0, kPosixThreads = 1;
+    if (openblas_get_parallel == nullptr || openblas_set_num_threads == nullptr) return true;
     if (openblas_get_parallel() == kPosixThreads) openblas_set_num_threads(1);
-    return true;
+    return openblas_get_parallel() != kSerial;
+  }
+  static std::mutex& turns() {
+    static std::mutex mutex;
+    return mutex;
   }
 
   int threads_ = 0;  // of the OpenMP runtime, before
+  std::unique_lock<std::mutex> turn_;
 };
 
 }  // namespace crocuta::kernels

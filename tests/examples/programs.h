@@ -34,11 +34,13 @@ inline ProgramResult generate(Arguments arguments) {
   return run_program(arguments);
 }
 // The same, by a shell: for signals and pipes. $TRAIN is the program with the tiny model, a word a
-// line, since there may be blanks in its path.
+// line, since there may be blanks in its path; $TRAIN_HYENA and $GENERATE_HYENA are the programs alone.
 inline ProgramResult shell(const std::string& script) {
   std::string command = CROCUTA_TRAIN_HYENA;
   for (const std::string& argument : kTiny) command += "\n" + argument;
   setenv("TRAIN", command.c_str(), 1);
+  setenv("TRAIN_HYENA", CROCUTA_TRAIN_HYENA, 1);
+  setenv("GENERATE_HYENA", CROCUTA_GENERATE_HYENA, 1);
   return run_program({"/bin/bash", "-c", "IFS=$'\\n'; " + script});
 }
 

@@ -44,12 +44,12 @@ TEST_CASE("a standard output that is full or closed is an error of every program
   REQUIRE(train({"--steps", "2", "--out", run}).status == 0);
   for (const std::string nowhere : {" > /dev/full", " >&-"}) {
     for (const std::string& program : kPrograms) {
-      check_unwritten(program, program + " --help" + nowhere);
-      check_unwritten(program, program + " --version" + nowhere);
+      check_unwritten(program, "'" + program + "' --help" + nowhere);
+      check_unwritten(program, "'" + program + "' --version" + nowhere);
     }
-    check_unwritten(CROCUTA_GENERATE_HYENA, CROCUTA_GENERATE_HYENA " --checkpoint " + run +
-                                                " --prompt 'a B => a'" + nowhere);
-    check_unwritten(CROCUTA_VERIFY_CP, CROCUTA_VERIFY_CP + nowhere);
+    check_unwritten(CROCUTA_GENERATE_HYENA,
+                    "$GENERATE_HYENA --checkpoint " + run + " --prompt 'a B => a'" + nowhere);
+    check_unwritten(CROCUTA_VERIFY_CP, "'" CROCUTA_VERIFY_CP "'" + nowhere);
     check_unwritten(CROCUTA_TRAIN_HYENA, "$TRAIN --check-causal" + nowhere);
     // Training is worth more than what it says.
     const std::string unheard = folder.path("unheard" + std::to_string(nowhere.size()));
@@ -209,11 +209,12 @@ TEST_CASE("the commands that a run prints can be pasted") {
 
   // With a floor under the learning rate the same run can go on. A script may stand for the
   // program.
-  const ProgramResult floor = run_program(
-      {"/usr/bin/env", "CROCUTA_COMMAND=../my scripts/train.sh", "/bin/bash", "-c",
-       CROCUTA_TRAIN_HYENA " --device cpu --set min_learning_rate=1e-4 --set symbols=6 --steps 2 "
-                           "--set seq_len=14 --set test_sequences=16 --out " +
-           folder.path("floor")});
+  const ProgramResult floor =
+      run_program({"/usr/bin/env", "CROCUTA_COMMAND=../my scripts/train.sh", "/bin/bash", "-c",
+                   "'" CROCUTA_TRAIN_HYENA
+                   "' --device cpu --set min_learning_rate=1e-4 --set symbols=6 --steps 2 "
+                   "--set seq_len=14 --set test_sequences=16 --out " +
+                       folder.path("floor")});
   CAPTURE(floor.out, floor.err);
   CHECK_THAT(floor.out, ContainsSubstring("  '../my scripts/train.sh' --resume " +
                                           folder.path("floor") + " --steps 4\n"));

@@ -269,7 +269,7 @@ TEST_CASE("a second run in the same directory is kept out") {
   const TemporaryDirectory folder;
   const std::string run = folder.path("run");
   REQUIRE(train({"--steps", "2", "--set", "schedule_steps=100000000", "--out", run}).status == 0);
-  const std::string again = CROCUTA_TRAIN_HYENA " --resume " + run;
+  const std::string again = "$TRAIN_HYENA --resume " + run;
   const ProgramResult result =
       shell(again + " --steps 100000000 >/dev/null & pid=$!; for i in {1..400}; do [[ $(< " + run +
             "/lock) == $pid ]] && break; sleep 0.05; done; " + again +

@@ -41,9 +41,10 @@ TEST_CASE("no run goes on where its learning rate is 0") {
 
 TEST_CASE("runs without --out get directories of their own, and --resume takes the last") {
   const TemporaryDirectory folder;
-  const ProgramResult result = shell(
-      "cd " + folder.path() + " && $TRAIN --steps 2 && $TRAIN --steps 3 --set " +
-      "schedule_steps=4 && mkdir runs/recall-3 && " CROCUTA_TRAIN_HYENA " --resume --steps 4");
+  const ProgramResult result =
+      shell("cd " + folder.path() + " && $TRAIN --steps 2 && $TRAIN --steps 3 --set " +
+            "schedule_steps=4 && mkdir runs/recall-3 && "
+            "$TRAIN_HYENA --resume --steps 4");
   CAPTURE(result.out, result.err);
   CHECK(result.status == 0);
   CHECK(fs::exists(folder.path("runs/recall/step-00000002")));
@@ -57,14 +58,13 @@ TEST_CASE("--resume alone takes the run that was written to last, whatever its t
   const ProgramResult result =
       shell("cd " + folder.path() + " && $TRAIN --steps 2 --set schedule_steps=4 && " +
             "$TRAIN --steps 2 --task text --data x.txt --set schedule_steps=4 && " +
-            CROCUTA_TRAIN_HYENA " --resume --steps 3 && " CROCUTA_TRAIN_HYENA
-                                " --resume --set task=recall --steps 3");
+            "$TRAIN_HYENA --resume --steps 3 && $TRAIN_HYENA --resume --set task=recall --steps 3");
   CAPTURE(result.out, result.err);
   CHECK(result.status == 0);
   CHECK(fs::exists(folder.path("runs/text/step-00000003")));
   CHECK(fs::exists(folder.path("runs/recall/step-00000003")));
   const ProgramResult none = shell("mkdir " + folder.path("empty") + " && cd " +
-                                   folder.path("empty") + " && " CROCUTA_TRAIN_HYENA " --resume");
+                                   folder.path("empty") + " && $TRAIN_HYENA --resume");
   CHECK(none.status == 1);
   CHECK(none.err ==
         "train_hyena: error: --resume: there is no run below runs/ to continue; name one\n");
@@ -160,7 +160,7 @@ TEST_CASE("prompts come from a file or standard input, each continued as if it w
   CHECK(answers("a B => a\nb\n").out == both);
   CHECK(answers("a B => a\r\nb").out == both);
   const std::string command =
-      CROCUTA_GENERATE_HYENA " --max-tokens 3 --checkpoint " + run + " --prompt-file - ";
+      "$GENERATE_HYENA --max-tokens 3 --checkpoint " + run + " --prompt-file - ";
   CHECK(shell("printf 'a B => a\\nb\\n' | " + command).out == both);
 
   // Nothing is continued before all are understood.

@@ -24,12 +24,12 @@ esac
 mkdir -p "$1"
 cd "$1"
 
-wanted=(libopenblas-serial-dev libfftw3-dev libspdlog-dev nlohmann-json3-dev libcli11-dev catch2)
+wanted=(libopenblas-openmp-dev libfftw3-dev libspdlog-dev nlohmann-json3-dev libcli11-dev catch2)
 # The libraries behind them; compilers and the C library are the GPU machine's own.
 mapfile -t packages < <(
   apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
     --no-replaces --no-enhances "${wanted[@]}" |
-    grep -E '^(libopenblas.*serial.*|libfftw3-(dev|double3|single3)|libspdlog.*|libfmt.*|libgfortran5|libquadmath0|nlohmann-json3-dev|libcli11-dev|catch2)$' |
+    grep -E '^(libopenblas.*openmp.*|libfftw3-(dev|double3|single3)|libspdlog.*|libfmt.*|libgfortran5|libquadmath0|nlohmann-json3-dev|libcli11-dev|catch2)$' |
     sort -u
 )
 echo "Downloading ${packages[*]}"

