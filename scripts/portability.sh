@@ -63,13 +63,14 @@ inside() {
   local root=$base/row user=$1 home=/home/hyena
   [[ $user == user ]] && user=hyena || home=/root
   cp /etc/resolv.conf "$root/etc/resolv.conf"
-  [[ -z ${CCACHE_DIR-} ]] || mkdir -p "$root$CCACHE_DIR"
+  # Every row's user writes there.
+  [[ -z ${CCACHE_DIR-} ]] || install -d -m 777 "$CCACHE_DIR" "$root$CCACHE_DIR"
   unshare --mount --pid --fork --kill-child bash -c '
     mount -t proc proc "$0/proc"
     mount --rbind /dev "$0/dev"
     mount --rbind /sys "$0/sys"
     [[ -z ${CCACHE_DIR-} ]] || mount --bind "$CCACHE_DIR" "$0$CCACHE_DIR"
-    exec chroot --userspec="$1:$1" "$0" env HOME="$2" USER="$1" LC_ALL=C.UTF-8 bash -c "$3"
+    exec chroot --userspec="$1:$1" "$0" env HOME="$2" USER="$1" LC_ALL=C.UTF-8 CCACHE_UMASK=0 bash -c "$3"
   ' "$root" "$user" "$home" "$2" </dev/null
 }
 
