@@ -248,7 +248,7 @@ class BlockedSignals {
 // no threads, and nobody misses them.
 class Pool {
  public:
-  // Hires up to `wanted` workers for slots 1, 2, ... of a loop and calls begun(worker, hiring).
+  // Hires up to `wanted` workers for slots 1, 2, ... of a loop and calls hired(worker, hiring).
   template <class F>
   void hire(Loop& loop, int wanted, F&& hired) {
     if (size_.load(std::memory_order_acquire) < wanted) grow(wanted);
