@@ -22,9 +22,9 @@
 #include "bench/harness.h"
 #include "examples/hyena/decode.h"
 #include "examples/hyena/hyena_lm.h"
-#include "framework/ops.h"
-#include "framework/optimizer.h"
-#include "framework/random.h"
+#include "framework/nn/optimizer.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "kernels/cpu/parallel.h"
 
 using namespace crocuta;

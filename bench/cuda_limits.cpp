@@ -3,8 +3,8 @@
 
 #include "bench/device_harness.h"
 #include "bench/device_limits.h"
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 
 namespace crocuta::bench {
 namespace {

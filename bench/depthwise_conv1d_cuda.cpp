@@ -7,8 +7,8 @@
 
 #include "bench/device_harness.h"
 #include "bench/device_limits.h"
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "kernels/depthwise_conv1d.h"
 
 namespace crocuta::bench {

@@ -6,9 +6,9 @@
 #include <iostream>
 #include <memory>
 
-#include "framework/device.h"
-#include "framework/error.h"
-#include "kernels/cuda/device.h"
+#include "framework/base/error.h"
+#include "framework/device/device.h"
+#include "kernels/cuda/toolbox/device.h"
 
 namespace crocuta::bench {
 namespace {

@@ -1,6 +1,6 @@
 #include "bench/device_limits.h"
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/toolbox/launch.h"
 
 namespace crocuta::bench {
 namespace {

@@ -15,9 +15,9 @@
 #endif
 #include "bench/harness.h"
 #include "bench/limits.h"
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 #include "framework/ops/workspace.h"
-#include "framework/random.h"
+#include "framework/tensor/random.h"
 #include "kernels/copy.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"

@@ -7,11 +7,11 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "framework/allocator.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
+#include "framework/device/allocator.h"
 #include "kernels/cpu/parallel.h"
 #if defined(CROCUTA_WITH_CUDA)
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/toolbox/device.h"
 #endif
 
 namespace crocuta::bench {

@@ -1,4 +1,4 @@
-// Every op and every layer as its tests declare it (tests/declared/), forward and with its backward
+// Every op and every layer as its tests declare it (tests/cases/), forward and with its backward
 // pass, against a copy of as many elements. What is slow here for its size deserves a benchmark of
 // its own.
 //
@@ -14,8 +14,8 @@
 #include <string>
 
 #include "bench/harness.h"
-#include "framework/autograd.h"
-#include "tests/declared/declared.h"
+#include "framework/tensor/autograd.h"
+#include "tests/cases/declared.h"
 
 using namespace crocuta;
 using namespace crocuta::test;

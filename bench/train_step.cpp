@@ -12,9 +12,9 @@
 
 #include "bench/harness.h"
 #include "examples/hyena/hyena_lm.h"
-#include "framework/ops.h"
-#include "framework/optimizer.h"
-#include "framework/random.h"
+#include "framework/nn/optimizer.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 
 using namespace crocuta;
 

@@ -5,7 +5,7 @@
 #include <map>
 
 #include "distributed/init.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
 
 namespace crocuta {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <optional>
 
-#include "framework/device_copy.h"
-#include "framework/tensor.h"
+#include "framework/device/device_copy.h"
+#include "framework/tensor/tensor.h"
 
 namespace crocuta::distributed {
 

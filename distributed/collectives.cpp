@@ -2,8 +2,8 @@
 
 #include <numeric>
 
-#include "framework/ops.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/strided.h"
 
 namespace crocuta {
 namespace {

@@ -1,8 +1,8 @@
 #include "distributed/context_parallel.h"
 
 #include "distributed/collectives.h"
-#include "framework/ops.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/strided.h"
 
 namespace crocuta {
 

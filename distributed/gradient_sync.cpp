@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "distributed/agreement.h"
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "distributed/process_group.h"
-#include "framework/module.h"
+#include "framework/nn/module.h"
 
 namespace crocuta {
 

@@ -10,14 +10,14 @@
 #include <cstring>
 #include <limits>
 
-#include "distributed/host_backend.h"
-#include "framework/log.h"
+#include "distributed/backends/host_backend.h"
+#include "framework/base/log.h"
 #include "kernels/cpu/parallel.h"
 #if defined(CROCUTA_WITH_MPI)
-#include "distributed/mpi.h"
+#include "distributed/backends/mpi.h"
 #endif
 #if defined(CROCUTA_WITH_NCCL)
-#include "distributed/nccl.h"
+#include "distributed/backends/nccl.h"
 #endif
 
 namespace crocuta::distributed {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "distributed/backends/host_backend.h"
 #include "distributed/buffers.h"
-#include "distributed/host_backend.h"
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "distributed/backend.h"
+#include "distributed/backends/backend.h"
 
 namespace crocuta {
 

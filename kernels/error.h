@@ -1,4 +1,4 @@
-// The errors that kernels can throw; framework/error.h has the rest of the family.
+// The errors that kernels can throw; framework/base/error.h has the rest of the family.
 #pragma once
 
 #include <stdexcept>

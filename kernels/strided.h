@@ -8,7 +8,7 @@ namespace crocuta::kernels {
 inline constexpr int kMaxDims = 8;
 
 // A loop nest over several operands: sizes, outermost first, and for each operand its strides in
-// elements (0 where it is broadcast). framework/strided.h makes these, merging dimensions that
+// elements (0 where it is broadcast). framework/tensor/strided.h makes these, merging dimensions that
 // are adjacent in every operand; dims is at least 1.
 template <int Operands>
 struct StridedShape {

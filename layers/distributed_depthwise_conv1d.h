@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "framework/config.h"
+#include "framework/base/config.h"
 #include "layers/layer.h"
 
 namespace crocuta {

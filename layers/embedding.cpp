@@ -1,8 +1,8 @@
 #include "layers/embedding.h"
 
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "framework/registry.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 
 namespace crocuta {
 namespace {

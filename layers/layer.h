@@ -2,7 +2,7 @@
 #pragma once
 
 #include "distributed/process_group.h"
-#include "framework/module.h"
+#include "framework/nn/module.h"
 
 namespace crocuta {
 
@@ -19,7 +19,7 @@ class Layer : public Module {
 };
 
 // While one lives, it sees what goes into and comes out of every layer that is called as a function
-// on this thread. Tools derive from it to look into a model (layers/layer_trace.h).
+// on this thread. Tools derive from it to look into a model (layers/inspect/trace.h).
 class LayerObserver {
  public:
   LayerObserver();

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "framework/ops.h"
-#include "framework/registry.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta {
 namespace {

@@ -1,6 +1,6 @@
 #include "layers/layer_options.h"
 
-#include "framework/error.h"
+#include "framework/base/error.h"
 
 namespace crocuta {
 

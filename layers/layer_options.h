@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "framework/config.h"
-#include "framework/tensor.h"
+#include "framework/base/config.h"
+#include "framework/tensor/tensor.h"
 
 namespace crocuta {
 

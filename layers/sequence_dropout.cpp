@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 
 namespace crocuta {
 

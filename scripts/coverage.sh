@@ -40,9 +40,9 @@ require() {
   fi
 }
 require 100 "readers, configuration, checkpoints" \
-  'framework/(cli|config|config_value|json|safetensors|safetensors_header|checkpoint_manifest|checkpoint)\.cpp' \
+  'framework/(base/(cli|config|config_value|json)|io/(safetensors|safetensors_header|checkpoint_manifest|checkpoint))\.cpp' \
   'examples/hyena/data/fasta\.cpp'
-require 100 "process groups" 'distributed/(process_group|collectives|context_parallel|gradient_sync|threads|host_backend)\.cpp'
+require 100 "process groups" 'distributed/(process_group|collectives|context_parallel|gradient_sync|backends/(threads|host_backend))\.cpp'
 require 90 framework 'framework/'
 require 90 kernels/cpu 'kernels/cpu/'
 require 90 layers 'layers/'

@@ -1,9 +1,9 @@
 // The smoke test: where this passes, Crocuta works. Its first case is the README's quickstart.
 #include <iostream>
 
-#include "framework/ops.h"
-#include "framework/optimizer.h"
-#include "framework/random.h"
+#include "framework/nn/optimizer.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "layers/distributed_depthwise_conv1d.h"
 #include "tests/support/catch.h"
 

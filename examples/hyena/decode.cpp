@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "examples/hyena/data/draws.h"
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta::hyena {
 

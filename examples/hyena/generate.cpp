@@ -4,16 +4,16 @@
 #include <optional>
 
 #include "distributed/init.h"
+#include "examples/hyena/app/prompts.h"
+#include "examples/hyena/app/run_plan.h"
+#include "examples/hyena/app/together.h"
 #include "examples/hyena/decode.h"
-#include "examples/hyena/prompts.h"
-#include "examples/hyena/run_plan.h"
-#include "examples/hyena/together.h"
 #include "examples/hyena/trainer.h"
-#include "framework/cli.h"
-#include "framework/log.h"
-#include "framework/output.h"
-#include "framework/program.h"
-#include "framework/safetensors.h"
+#include "framework/base/cli.h"
+#include "framework/base/log.h"
+#include "framework/base/output.h"
+#include "framework/base/program.h"
+#include "framework/io/safetensors.h"
 
 namespace crocuta::hyena {
 namespace {

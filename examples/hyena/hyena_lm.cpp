@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "framework/ops.h"
-#include "framework/registry.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
 #include "layers/sequence_dropout.h"
 
 namespace crocuta {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "layers/embedding.h"
-#include "layers/hyena_block.h"
+#include "layers/hyena/block.h"
 
 namespace crocuta {
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "framework/error.h"
-#include "framework/json.h"
-#include "framework/utf8.h"
+#include "framework/base/error.h"
+#include "framework/base/json.h"
+#include "framework/base/utf8.h"
 
 namespace crocuta::hyena {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "framework/config.h"
-#include "framework/dtype.h"
+#include "framework/base/config.h"
+#include "framework/tensor/dtype.h"
 
 namespace crocuta::hyena {
 

@@ -6,19 +6,19 @@
 #include <optional>
 
 #include "distributed/agreement.h"
+#include "distributed/backends/threads.h"
 #include "distributed/init.h"
-#include "distributed/threads.h"
-#include "examples/hyena/agreement.h"
-#include "examples/hyena/check_causal.h"
-#include "examples/hyena/run_plan.h"
-#include "examples/hyena/session.h"
-#include "examples/hyena/signals.h"
-#include "examples/hyena/together.h"
-#include "framework/cli.h"
-#include "framework/log.h"
-#include "framework/output.h"
-#include "framework/program.h"
-#include "framework/threads.h"
+#include "examples/hyena/app/agreement.h"
+#include "examples/hyena/app/check_causal.h"
+#include "examples/hyena/app/run_plan.h"
+#include "examples/hyena/app/session.h"
+#include "examples/hyena/app/signals.h"
+#include "examples/hyena/app/together.h"
+#include "framework/base/cli.h"
+#include "framework/base/log.h"
+#include "framework/base/output.h"
+#include "framework/base/program.h"
+#include "framework/device/threads.h"
 
 namespace crocuta::hyena {
 namespace {

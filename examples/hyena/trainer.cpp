@@ -4,9 +4,9 @@
 #include <cmath>
 
 #include "distributed/gradient_sync.h"
-#include "examples/hyena/format.h"
-#include "framework/log.h"
-#include "framework/ops.h"
+#include "examples/hyena/app/format.h"
+#include "framework/base/log.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta::hyena {
 namespace {

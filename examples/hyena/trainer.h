@@ -9,9 +9,9 @@
 #include "distributed/context_parallel.h"
 #include "examples/hyena/hyena_lm.h"
 #include "examples/hyena/options.h"
-#include "examples/hyena/task.h"
-#include "framework/checkpoint.h"
-#include "framework/optimizer.h"
+#include "examples/hyena/tasks/task.h"
+#include "framework/io/checkpoint.h"
+#include "framework/nn/optimizer.h"
 
 namespace crocuta::hyena {
 

@@ -1,7 +1,7 @@
 #include "examples/new_layer/gated_mlp.h"
 
-#include "framework/ops.h"
-#include "framework/registry.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta {
 namespace {

@@ -1,7 +1,7 @@
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/dispatch.h"
+#include "framework/tensor/strided.h"
 #include "kernels/elementwise.h"
 #include "kernels/functors.h"
 

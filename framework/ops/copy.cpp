@@ -1,5 +1,5 @@
 // The members of Tensor that copy and that gradients flow through.
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 
 namespace crocuta {
 

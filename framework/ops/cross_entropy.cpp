@@ -2,10 +2,10 @@
 
 #include <cmath>
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/ops.h"
 #include "framework/ops/workspace.h"
+#include "framework/tensor/dispatch.h"
 
 namespace crocuta {
 namespace {

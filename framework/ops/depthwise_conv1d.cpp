@@ -2,9 +2,9 @@
 
 #include <limits>
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/dispatch.h"
 
 namespace crocuta {
 namespace {

@@ -1,9 +1,9 @@
 #include "kernels/dropout.h"
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/dispatch.h"
+#include "framework/tensor/strided.h"
 
 namespace crocuta {
 namespace {

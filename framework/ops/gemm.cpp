@@ -2,8 +2,8 @@
 
 #include <limits>
 
-#include "framework/dispatch.h"
 #include "framework/ops/workspace.h"
+#include "framework/tensor/dispatch.h"
 
 namespace crocuta {
 

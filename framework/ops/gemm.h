@@ -1,7 +1,7 @@
 // From tensors to the matrix product kernel; shared by matmul and linear.
 #pragma once
 
-#include "framework/tensor.h"
+#include "framework/tensor/tensor.h"
 #include "kernels/gemm.h"
 
 namespace crocuta {

@@ -1,9 +1,9 @@
 #include "kernels/layer_norm.h"
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/ops.h"
 #include "framework/ops/workspace.h"
+#include "framework/tensor/dispatch.h"
 
 namespace crocuta {
 

@@ -2,11 +2,11 @@
 #include <array>
 #include <string_view>
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/gemm.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/ops.h"
 #include "framework/ops/workspace.h"
+#include "framework/tensor/dispatch.h"
 #include "kernels/reduce.h"
 
 namespace crocuta {

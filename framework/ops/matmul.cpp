@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <limits>
 
-#include "framework/ops.h"
 #include "framework/ops/gemm.h"
 #include "framework/ops/operands.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/strided.h"
 
 namespace crocuta {
 namespace {

@@ -1,8 +1,8 @@
 #include "kernels/max.h"
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/dispatch.h"
+#include "framework/tensor/strided.h"
 
 namespace crocuta {
 namespace {

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <numeric>
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/ops.h"
 #include "framework/ops/workspace.h"
-#include "framework/strided.h"
+#include "framework/tensor/dispatch.h"
+#include "framework/tensor/strided.h"
 #include "kernels/reduce.h"
 
 namespace crocuta {

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
-#include "framework/strided.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/strided.h"
 
 namespace crocuta {
 namespace {

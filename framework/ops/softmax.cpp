@@ -1,8 +1,8 @@
 #include "kernels/softmax.h"
 
-#include "framework/dispatch.h"
-#include "framework/ops.h"
 #include "framework/ops/operands.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/dispatch.h"
 
 namespace crocuta {
 

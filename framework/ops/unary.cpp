@@ -1,5 +1,5 @@
-#include "framework/dispatch.h"
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/dispatch.h"
 #include "kernels/elementwise.h"
 #include "kernels/unary_functors.h"
 

@@ -1,7 +1,7 @@
 #include "kernels/cuda/channel_sum.h"
 
 #include "kernels/copy.h"
-#include "kernels/cuda/vector.h"
+#include "kernels/cuda/toolbox/vector.h"
 #include "kernels/gemm.h"
 
 namespace crocuta::kernels {

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/launch.h"
-#include "kernels/cuda/reduce.h"
+#include "kernels/cuda/toolbox/launch.h"
+#include "kernels/cuda/toolbox/reduce.h"
 
 namespace crocuta::kernels {
 

@@ -1,7 +1,7 @@
 #include "kernels/copy.h"
 
-#include "kernels/cuda/chunks.h"
-#include "kernels/cuda/transpose.h"
+#include "kernels/cuda/toolbox/chunks.h"
+#include "kernels/cuda/toolbox/transpose.h"
 
 namespace crocuta::kernels {
 namespace {

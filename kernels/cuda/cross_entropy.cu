@@ -1,7 +1,7 @@
 #include "kernels/cross_entropy.h"
 
-#include "kernels/cuda/log_sum_exp.h"
-#include "kernels/cuda/sum.h"
+#include "kernels/cuda/toolbox/log_sum_exp.h"
+#include "kernels/cuda/toolbox/sum.h"
 
 namespace crocuta::kernels {
 namespace {

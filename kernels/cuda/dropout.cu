@@ -1,7 +1,7 @@
 #include "kernels/dropout.h"
 
-#include "kernels/cuda/chunks.h"
-#include "kernels/cuda/divider.h"
+#include "kernels/cuda/toolbox/chunks.h"
+#include "kernels/cuda/toolbox/divider.h"
 #include "kernels/philox.h"
 
 namespace crocuta::kernels {

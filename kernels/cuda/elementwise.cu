@@ -1,6 +1,6 @@
 #include "kernels/elementwise.h"
 
-#include "kernels/cuda/chunks.h"
+#include "kernels/cuda/toolbox/chunks.h"
 #include "kernels/functors.h"
 
 namespace crocuta::kernels {

@@ -1,8 +1,8 @@
 #include "kernels/embedding.h"
 
-#include "kernels/cuda/row.h"
-#include "kernels/cuda/search.h"
 #include "kernels/cuda/sort.h"
+#include "kernels/cuda/toolbox/row.h"
+#include "kernels/cuda/toolbox/search.h"
 
 namespace crocuta::kernels {
 namespace {

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "kernels/cuda/gemm_library.h"
-#include "kernels/cuda/launch.h"
-#include "kernels/cuda/vector.h"
+#include "kernels/cuda/toolbox/launch.h"
+#include "kernels/cuda/toolbox/vector.h"
 
 namespace crocuta::kernels {
 namespace {

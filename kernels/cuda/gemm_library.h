@@ -2,11 +2,11 @@
 // the CPU's BLAS.
 #pragma once
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/toolbox/device.h"
 #include "kernels/types.h"
 
 #if defined(CROCUTA_CUDA_EMULATED)
-#include "kernels/emulation/cublas_v2.h"
+#include "emulation/cublas_v2.h"
 #else
 #include <cublas_v2.h>
 #endif

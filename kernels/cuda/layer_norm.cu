@@ -1,7 +1,7 @@
 #include "kernels/layer_norm.h"
 
-#include "kernels/cuda/row.h"
-#include "kernels/cuda/sum.h"
+#include "kernels/cuda/toolbox/row.h"
+#include "kernels/cuda/toolbox/sum.h"
 
 namespace crocuta::kernels {
 namespace {

@@ -1,6 +1,6 @@
 #include "kernels/max.h"
 
-#include "kernels/cuda/row.h"
+#include "kernels/cuda/toolbox/row.h"
 
 namespace crocuta::kernels {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "kernels/cuda/chunks.h"
+#include "kernels/cuda/toolbox/chunks.h"
 
 namespace crocuta::kernels {
 namespace {

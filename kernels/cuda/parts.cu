@@ -1,6 +1,6 @@
 #include "kernels/parts.h"
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/toolbox/launch.h"
 
 namespace crocuta::kernels {
 namespace {

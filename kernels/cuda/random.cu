@@ -1,6 +1,6 @@
 #include "kernels/random.h"
 
-#include "kernels/cuda/chunks.h"
+#include "kernels/cuda/toolbox/chunks.h"
 #include "kernels/distributions.h"
 
 namespace crocuta::kernels {

@@ -1,6 +1,6 @@
 #include "kernels/reduce.h"
 
-#include "kernels/cuda/sum.h"
+#include "kernels/cuda/toolbox/sum.h"
 
 namespace crocuta::kernels {
 namespace {

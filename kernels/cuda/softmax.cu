@@ -1,6 +1,6 @@
 #include "kernels/softmax.h"
 
-#include "kernels/cuda/log_sum_exp.h"
+#include "kernels/cuda/toolbox/log_sum_exp.h"
 
 namespace crocuta::kernels {
 namespace {

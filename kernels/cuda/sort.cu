@@ -2,8 +2,8 @@
 // are smaller. Needs no atomics and depends on nothing but the keys.
 #include "kernels/cuda/sort.h"
 
-#include "kernels/cuda/launch.h"
-#include "kernels/cuda/search.h"
+#include "kernels/cuda/toolbox/launch.h"
+#include "kernels/cuda/toolbox/search.h"
 
 namespace crocuta::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // The functors of kernels/unary_functors.h on the GPU, chunk by chunk.
 #pragma once
 
-#include "kernels/cuda/chunks.h"
+#include "kernels/cuda/toolbox/chunks.h"
 #include "kernels/elementwise.h"
 #include "kernels/unary_functors.h"
 

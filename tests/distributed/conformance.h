@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "distributed/process_group.h"
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 #include "tests/support/bits.h"
 
 namespace crocuta::test {

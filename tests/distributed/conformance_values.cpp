@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "distributed/context_parallel.h"
-#include "framework/dispatch.h"
+#include "framework/tensor/dispatch.h"
 #include "tests/distributed/conformance.h"
 
 namespace crocuta::test {

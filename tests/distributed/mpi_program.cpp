@@ -7,8 +7,8 @@
 #include <string_view>
 #include <thread>
 
+#include "distributed/backends/mpi.h"
 #include "distributed/init.h"
-#include "distributed/mpi.h"
 #include "tests/distributed/conformance.h"
 #include "tests/distributed/failing.h"
 #include "tests/distributed/nccl_scenarios.h"

@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "distributed/collectives.h"
-#include "distributed/emulation/nccl_faults.h"
 #include "distributed/init.h"
-#include "kernels/emulation/stall.h"
+#include "emulation/nccl_faults.h"
+#include "emulation/stall.h"
 #include "tests/distributed/conformance.h"
 #include "tests/distributed/failing.h"
 

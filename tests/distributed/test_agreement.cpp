@@ -1,7 +1,7 @@
 #include "distributed/agreement.h"
 
+#include "distributed/backends/threads.h"
 #include "distributed/init.h"
-#include "distributed/threads.h"
 #include "tests/support/catch.h"
 
 namespace crocuta {

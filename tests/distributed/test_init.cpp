@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "distributed/init.h"
-#include "framework/log.h"
+#include "framework/base/log.h"
 #include "tests/support/catch.h"
 
 namespace crocuta {

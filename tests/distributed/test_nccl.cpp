@@ -3,10 +3,10 @@
 #include <chrono>
 
 #if defined(CROCUTA_CUDA_EMULATED)
-#include "distributed/emulation/nccl_faults.h"
+#include "emulation/nccl_faults.h"
 #endif
+#include "distributed/backends/threads.h"
 #include "distributed/init.h"
-#include "distributed/threads.h"
 #include "tests/distributed/conformance.h"
 #include "tests/support/catch.h"
 

@@ -8,10 +8,10 @@
 #include <set>
 #include <thread>
 
+#include "distributed/backends/threads.h"
 #include "distributed/collectives.h"
 #include "distributed/context_parallel.h"
-#include "distributed/threads.h"
-#include "framework/random.h"
+#include "framework/tensor/random.h"
 #include "kernels/cpu/parallel.h"
 #include "tests/distributed/conformance.h"
 #include "tests/support/catch.h"

@@ -2,9 +2,9 @@
 #include <filesystem>
 
 #include "examples/hyena/hyena_lm.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "layers/causality.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
+#include "layers/inspect/causality.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_program.h"

@@ -9,10 +9,10 @@
 #include <set>
 
 #include "examples/hyena/data/corpus.h"
-#include "examples/hyena/task.h"
-#include "framework/error.h"
-#include "tests/check_op.h"
+#include "examples/hyena/tasks/task.h"
+#include "framework/base/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 
 using namespace crocuta;
 using test::message_of;

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <map>
 
-#include "framework/ops.h"
-#include "tests/check_op.h"
+#include "framework/ops/ops.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 
 namespace crocuta::test {
 

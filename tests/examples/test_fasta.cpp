@@ -2,7 +2,7 @@
 #include <string>
 
 #include "examples/hyena/data/fasta.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;

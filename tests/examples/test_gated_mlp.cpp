@@ -2,12 +2,12 @@
 #include <cmath>
 
 #include "examples/new_layer/gated_mlp.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "framework/registry.h"
-#include "tests/check_op.h"
-#include "tests/gradcheck.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
+#include "tests/support/gradcheck.h"
 
 using namespace crocuta;
 using namespace crocuta::test;

@@ -2,11 +2,11 @@
 #include <cmath>
 #include <mutex>
 
+#include "distributed/backends/threads.h"
 #include "distributed/gradient_sync.h"
-#include "distributed/threads.h"
 #include "examples/hyena/hyena_lm.h"
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
 

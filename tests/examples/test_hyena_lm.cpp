@@ -4,13 +4,13 @@
 #include <cmath>
 #include <set>
 
-#include "framework/autograd.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "tests/check_op.h"
-#include "tests/gradcheck.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/autograd.h"
+#include "framework/tensor/random.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
+#include "tests/support/gradcheck.h"
 
 namespace crocuta::test {
 namespace {

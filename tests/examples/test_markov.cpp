@@ -1,11 +1,11 @@
 #include <cmath>
 #include <map>
 
-#include "distributed/threads.h"
+#include "distributed/backends/threads.h"
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/markov.h"
-#include "framework/error.h"
-#include "framework/threads.h"
+#include "framework/base/error.h"
+#include "framework/device/threads.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;

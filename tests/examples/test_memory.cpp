@@ -1,11 +1,11 @@
 // The estimate of what a run takes, beside what it takes.
-#include "examples/hyena/memory.h"
+#include "examples/hyena/app/memory.h"
 
-#include "framework/allocator.h"
-#include "framework/error.h"
-#include "tests/check_op.h"
+#include "framework/base/error.h"
+#include "framework/device/allocator.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 
 namespace crocuta::test {
 

@@ -10,10 +10,10 @@
 #include <map>
 #include <random>
 
-#include "framework/checkpoint_manifest.h"
-#include "framework/file.h"
-#include "framework/safetensors.h"
-#include "framework/sha256.h"
+#include "framework/base/file.h"
+#include "framework/base/sha256.h"
+#include "framework/io/checkpoint_manifest.h"
+#include "framework/io/safetensors.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/run_program.h"

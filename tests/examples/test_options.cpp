@@ -1,8 +1,8 @@
 #include "examples/hyena/options.h"
 
-#include "framework/error.h"
-#include "tests/check_op.h"
+#include "framework/base/error.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 
 namespace crocuta::test {
 namespace {

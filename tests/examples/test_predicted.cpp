@@ -3,12 +3,12 @@
 #include <cmath>
 #include <fstream>
 
-#include "examples/hyena/check_causal.h"
+#include "examples/hyena/app/check_causal.h"
+#include "examples/hyena/app/session.h"
 #include "examples/hyena/decode.h"
-#include "examples/hyena/session.h"
-#include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/temporary_directory.h"
 

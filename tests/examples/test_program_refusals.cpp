@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "framework/device.h"
+#include "framework/device/device.h"
 #include "tests/examples/programs.h"
 
 namespace crocuta::test {

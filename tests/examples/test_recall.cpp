@@ -3,7 +3,7 @@
 #include <set>
 
 #include "examples/hyena/data/recall.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;

@@ -1,5 +1,5 @@
 // Long runs, repeated bit for bit at any number of threads.
-#include "framework/threads.h"
+#include "framework/device/threads.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/slow.h"

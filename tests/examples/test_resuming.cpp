@@ -3,7 +3,7 @@
 #include <random>
 #include <set>
 
-#include "framework/random.h"
+#include "framework/tensor/random.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
 #include "tests/support/slow.h"

@@ -1,13 +1,13 @@
 // Ranks that were given different runs find that out before the first step.
-#include "examples/hyena/agreement.h"
+#include "examples/hyena/app/agreement.h"
 
 #include <fstream>
 
 #include "distributed/init.h"
-#include "examples/hyena/together.h"
-#include "tests/check_op.h"
+#include "examples/hyena/app/together.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 #include "tests/support/temporary_directory.h"
 
 namespace crocuta::test {

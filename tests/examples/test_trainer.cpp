@@ -2,15 +2,15 @@
 #include <cmath>
 #include <fstream>
 
+#include "examples/hyena/app/session.h"
+#include "examples/hyena/app/together.h"
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/fasta.h"
-#include "examples/hyena/session.h"
-#include "examples/hyena/together.h"
-#include "framework/random.h"
-#include "tests/check_op.h"
+#include "framework/tensor/random.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 #include "tests/support/checkpoints.h"
 #include "tests/support/slow.h"
 #include "tests/support/temporary_directory.h"

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <utility>
 
-#include "tests/check_op.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 #include "tests/support/slow.h"
 #include "tests/support/temporary_directory.h"
 

@@ -1,10 +1,10 @@
 // A step of training in which one call of the CUDA runtime or of its libraries fails.
-#include "framework/allocator.h"
-#include "kernels/emulation/asan.h"
-#include "kernels/emulation/errors.h"
-#include "tests/check_op.h"
+#include "emulation/asan.h"
+#include "emulation/errors.h"
+#include "framework/device/allocator.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 #include "tests/support/expected_stream.h"
 #include "tests/support/temporary_directory.h"
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "distributed/threads.h"
+#include "distributed/backends/threads.h"
 #include "examples/hyena/trainer.h"
-#include "framework/sha256.h"
+#include "framework/base/sha256.h"
 
 namespace crocuta::test {
 

@@ -1,7 +1,7 @@
 // A command line, one argument per line, for a program with every kind of option.
 #include <vector>
 
-#include "framework/cli.h"
+#include "framework/base/cli.h"
 #include "tests/fuzz/target.h"
 
 using namespace crocuta;

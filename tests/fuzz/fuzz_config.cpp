@@ -1,6 +1,6 @@
 // A configuration file; what follows a NUL byte is given to --set, line by line.
 #include "examples/hyena/options.h"
-#include "framework/config.h"
+#include "framework/base/config.h"
 #include "tests/fuzz/target.h"
 
 using namespace crocuta;

@@ -1,7 +1,7 @@
 // A safetensors header: the first eight bytes say how many bytes of tensors follow it.
 #include <cstring>
 
-#include "framework/safetensors_header.h"
+#include "framework/io/safetensors_header.h"
 #include "tests/fuzz/target.h"
 
 using namespace crocuta;

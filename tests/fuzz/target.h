@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "framework/error.h"
+#include "framework/base/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "framework/config.h"
-#include "framework/module.h"
+#include "framework/base/config.h"
+#include "framework/nn/module.h"
 
 namespace crocuta::test {
 

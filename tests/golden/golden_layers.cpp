@@ -1,6 +1,6 @@
 // The families that are layers, among them the whole model.
-#include "framework/json.h"
-#include "layers/hyena_filter.h"
+#include "framework/base/json.h"
+#include "layers/hyena/filter.h"
 #include "tests/golden/golden.h"
 #include "tests/layers/layer_checks.h"
 

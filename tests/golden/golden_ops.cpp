@@ -1,5 +1,5 @@
 // The families that are ops.
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 #include "tests/golden/golden.h"
 
 namespace crocuta::test {

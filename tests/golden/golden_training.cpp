@@ -1,7 +1,7 @@
 // The families in which parameters move: optimizers, and training steps of the whole model.
 #include "examples/hyena/hyena_lm.h"
-#include "framework/ops.h"
-#include "framework/optimizer.h"
+#include "framework/nn/optimizer.h"
+#include "framework/ops/ops.h"
 #include "tests/golden/golden.h"
 
 namespace crocuta::test {

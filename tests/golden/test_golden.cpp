@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <set>
 
-#include "framework/ops.h"
-#include "framework/safetensors.h"
+#include "framework/io/safetensors.h"
+#include "framework/ops/ops.h"
 #include "tests/golden/golden.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"

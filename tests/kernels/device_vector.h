@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/toolbox/device.h"
 
 namespace crocuta::test {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/cuda/device.h"
+#include "kernels/cuda/toolbox/device.h"
 #include "kernels/philox.h"
 #include "tests/kernels/device_vector.h"
 #include "tests/support/catch.h"

@@ -2,9 +2,9 @@
 #include <limits>
 
 #include "kernels/copy.h"
-#include "kernels/cuda/divider.h"
-#include "kernels/cuda/grid.h"
-#include "kernels/cuda/transpose.h"
+#include "kernels/cuda/toolbox/divider.h"
+#include "kernels/cuda/toolbox/grid.h"
+#include "kernels/cuda/toolbox/transpose.h"
 #include "tests/kernels/operand.h"
 
 namespace crocuta::test {

@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <thread>
 
-#include "kernels/cuda/fft_conv_plan.h"
+#include "kernels/cuda/fft_conv/fft_conv_plan.h"
 #include "tests/kernels/fft_conv_case.h"
 
 using namespace crocuta;

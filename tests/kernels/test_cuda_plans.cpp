@@ -3,8 +3,8 @@
 #include <array>
 #include <vector>
 
-#include "kernels/cuda/row.h"
-#include "kernels/cuda/sum.h"
+#include "kernels/cuda/toolbox/row.h"
+#include "kernels/cuda/toolbox/sum.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "framework/threads.h"
+#include "framework/device/threads.h"
 #include "tests/kernels/depthwise_conv1d_checks.h"
 #include "tests/support/catch.h"
 

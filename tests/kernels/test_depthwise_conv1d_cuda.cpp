@@ -1,8 +1,8 @@
 // The depthwise convolution on a GPU, held to the same as on the CPU.
 #include <cstdlib>
 
-#include "framework/device.h"
-#include "kernels/cuda/depthwise_conv1d_launch.h"
+#include "framework/device/device.h"
+#include "kernels/cuda/depthwise_conv1d/launch.h"
 #include "tests/kernels/depthwise_conv1d_checks.h"
 #include "tests/kernels/device_vector.h"
 #include "tests/support/catch.h"

@@ -1,11 +1,11 @@
 // How the depthwise convolution on a GPU lays rows over blocks: needs neither a GPU nor CUDA.
-#include "kernels/cuda/depthwise_conv1d_launch.h"
+#include "kernels/cuda/depthwise_conv1d/launch.h"
 
 #include <map>
 #include <random>
 #include <vector>
 
-#include "kernels/cuda/divider.h"
+#include "kernels/cuda/toolbox/divider.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;

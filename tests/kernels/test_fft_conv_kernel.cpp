@@ -1,4 +1,4 @@
-#include "framework/threads.h"
+#include "framework/device/threads.h"
 #include "kernels/cpu/fft_plan.h"
 #include "tests/kernels/fft_conv_case.h"
 

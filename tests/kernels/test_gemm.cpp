@@ -1,4 +1,4 @@
-#include "framework/threads.h"
+#include "framework/device/threads.h"
 #include "tests/kernels/gemm_case.h"
 
 using namespace crocuta;

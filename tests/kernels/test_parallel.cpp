@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "framework/error.h"
-#include "framework/threads.h"
+#include "framework/base/error.h"
+#include "framework/device/threads.h"
 #include "tests/support/catch.h"
 
 using namespace crocuta;

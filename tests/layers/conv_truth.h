@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "framework/dtype.h"
+#include "framework/tensor/dtype.h"
 
 namespace crocuta::test {
 

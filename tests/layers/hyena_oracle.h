@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "framework/module.h"
-#include "layers/hyena_options.h"
+#include "framework/nn/module.h"
+#include "layers/hyena/options.h"
 
 namespace crocuta::test {
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/autograd.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "tests/gradcheck.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/autograd.h"
+#include "framework/tensor/random.h"
 #include "tests/support/catch.h"
+#include "tests/support/gradcheck.h"
 
 namespace crocuta::test {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "framework/module.h"
-#include "framework/registry.h"
+#include "framework/nn/module.h"
+#include "framework/nn/registry.h"
 #include "layers/layer.h"
 
 namespace crocuta::test {

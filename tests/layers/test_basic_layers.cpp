@@ -1,16 +1,16 @@
 // Linear, Embedding, LayerNorm and MLP.
 #include <cmath>
 
-#include "framework/autograd.h"
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/autograd.h"
+#include "framework/tensor/random.h"
 #include "layers/embedding.h"
 #include "layers/layer_norm.h"
 #include "layers/mlp.h"
-#include "tests/check_op.h"
-#include "tests/gradcheck.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
+#include "tests/support/gradcheck.h"
 
 namespace crocuta::test {
 namespace {

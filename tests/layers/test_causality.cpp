@@ -1,14 +1,14 @@
 // What lies in the future changes nothing before it: neither outputs, nor, on the way back,
 // gradients.
-#include "layers/causality.h"
+#include "layers/inspect/causality.h"
 
 #include <cmath>
 
-#include "distributed/threads.h"
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "distributed/backends/threads.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "layers/distributed_depthwise_conv1d.h"
-#include "layers/hyena_block.h"
+#include "layers/hyena/block.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
 

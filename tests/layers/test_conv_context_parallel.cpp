@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <random>
 
-#include "distributed/threads.h"
-#include "framework/ops.h"
-#include "framework/random.h"
+#include "distributed/backends/threads.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "layers/distributed_depthwise_conv1d.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"

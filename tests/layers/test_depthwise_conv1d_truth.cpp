@@ -9,11 +9,11 @@
 #include <iostream>
 #include <random>
 
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 #include "layers/distributed_depthwise_conv1d.h"
-#include "tests/gradcheck.h"
 #include "tests/layers/conv_truth.h"
 #include "tests/support/catch.h"
+#include "tests/support/gradcheck.h"
 #include "tests/support/slow.h"
 
 namespace crocuta::test {

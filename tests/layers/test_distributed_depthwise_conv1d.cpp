@@ -4,14 +4,14 @@
 #include <cmath>
 #include <cstring>
 
-#include "distributed/threads.h"
-#include "framework/allocator.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "framework/registry.h"
-#include "tests/check_op.h"
+#include "distributed/backends/threads.h"
+#include "framework/device/allocator.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 
 using namespace crocuta;
 using namespace crocuta::test;

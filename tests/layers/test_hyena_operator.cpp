@@ -1,16 +1,16 @@
-#include "layers/hyena_operator.h"
+#include "layers/hyena/operator.h"
 
 #include <cmath>
 #include <random>
 
-#include "distributed/threads.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "tests/check_op.h"
-#include "tests/gradcheck.h"
+#include "distributed/backends/threads.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/random.h"
 #include "tests/layers/hyena_oracle.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
+#include "tests/support/gradcheck.h"
 
 namespace crocuta::test {
 namespace {

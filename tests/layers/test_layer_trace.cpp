@@ -1,6 +1,6 @@
-#include "layers/layer_trace.h"
+#include "layers/inspect/trace.h"
 
-#include "framework/ops.h"
+#include "framework/ops/ops.h"
 #include "layers/mlp.h"
 #include "tests/support/catch.h"
 

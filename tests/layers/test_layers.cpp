@@ -1,10 +1,10 @@
-// Every layer does what it declares (tests/declared/layers.cpp), and every registered one declares
+// Every layer does what it declares (tests/cases/layers.cpp), and every registered one declares
 // something.
 #include <regex>
 #include <set>
 
-#include "framework/registry.h"
-#include "tests/declared/declared.h"
+#include "framework/nn/registry.h"
+#include "tests/cases/declared.h"
 #include "tests/structure/source_tree.h"
 #include "tests/support/catch.h"
 

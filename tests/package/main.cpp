@@ -1,7 +1,7 @@
 // Prints the layers that are registered, and makes and runs one of them by name.
 #include <iostream>
 
-#include "framework/registry.h"
+#include "framework/nn/registry.h"
 #include "layers/layer.h"
 
 int main() {

@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "framework/tensor.h"
+#include "framework/tensor/tensor.h"
 
 namespace crocuta::test {
 

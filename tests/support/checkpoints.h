@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "framework/checkpoint.h"
-#include "framework/log.h"
-#include "framework/safetensors.h"
+#include "framework/base/log.h"
+#include "framework/io/checkpoint.h"
+#include "framework/io/safetensors.h"
 
 namespace crocuta::test {
 

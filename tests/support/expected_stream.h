@@ -1,10 +1,10 @@
 // Where GPUs are emulated: work on any other stream than the current one is an error.
 #pragma once
 
-#include "framework/device.h"
+#include "framework/device/device.h"
 
 #if defined(CROCUTA_CUDA_EMULATED)
-#include "kernels/emulation/calls.h"
+#include "emulation/calls.h"
 #endif
 
 namespace crocuta::test {

@@ -7,8 +7,8 @@
 #if !__has_include(<catch2/catch_test_macros.hpp>)
 #define CATCH_CONFIG_RUNNER
 #endif
-#include "framework/device.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
+#include "framework/device/device.h"
 #include "tests/support/catch.h"
 
 #if __has_include(<catch2/catch_test_macros.hpp>)

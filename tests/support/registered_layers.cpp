@@ -1,5 +1,5 @@
 // Layers for test_registry.cpp, which knows them by name alone.
-#include "framework/registry.h"
+#include "framework/nn/registry.h"
 
 namespace crocuta {
 

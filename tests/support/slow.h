@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "framework/device.h"
+#include "framework/device/device.h"
 
 namespace crocuta::test {
 

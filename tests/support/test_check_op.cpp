@@ -1,7 +1,7 @@
 // The checkers themselves: each kind of mistake they exist for is made on purpose.
-#include "framework/ops.h"
-#include "tests/check_op.h"
+#include "framework/ops/ops.h"
 #include "tests/support/catch.h"
+#include "tests/support/check_op.h"
 
 using namespace crocuta;
 using namespace crocuta::test;

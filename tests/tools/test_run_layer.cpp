@@ -2,14 +2,14 @@
 #include <filesystem>
 #include <fstream>
 
-#include "framework/autograd.h"
-#include "framework/ops.h"
-#include "framework/random.h"
-#include "framework/safetensors.h"
-#include "tests/gradcheck.h"
+#include "framework/io/safetensors.h"
+#include "framework/ops/ops.h"
+#include "framework/tensor/autograd.h"
+#include "framework/tensor/random.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
+#include "tests/support/gradcheck.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temporary_directory.h"
 

@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <fstream>
 
-#include "framework/ops.h"
-#include "framework/safetensors.h"
-#include "tests/gradcheck.h"
+#include "framework/io/safetensors.h"
+#include "framework/ops/ops.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
+#include "tests/support/gradcheck.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temporary_directory.h"
 

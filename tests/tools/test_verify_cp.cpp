@@ -2,13 +2,13 @@
 #include <sstream>
 
 #include "distributed/collectives.h"
-#include "framework/ops.h"
-#include "framework/registry.h"
-#include "framework/safetensors.h"
+#include "framework/io/safetensors.h"
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
 #include "layers/linear.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
-#include "tools/verify_cp_program.h"
+#include "tools/verify_cp/verify_cp_program.h"
 
 namespace crocuta::test {
 namespace {

@@ -4,10 +4,10 @@
 #include <optional>
 #include <set>
 
+#include "examples/hyena/app/format.h"
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/fasta.h"
-#include "examples/hyena/format.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
 
 namespace crocuta::hyena {
 namespace {

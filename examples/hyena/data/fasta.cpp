@@ -3,8 +3,8 @@
 #include <array>
 #include <cctype>
 
-#include "examples/hyena/format.h"
-#include "framework/error.h"
+#include "examples/hyena/app/format.h"
+#include "framework/base/error.h"
 
 namespace crocuta::hyena {
 namespace {

@@ -6,9 +6,9 @@
 #include <memory>
 #include <span>
 
+#include "examples/hyena/app/together.h"
 #include "examples/hyena/data/markov_counts.h"
-#include "examples/hyena/together.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
 #include "kernels/cpu/parallel.h"
 
 namespace crocuta::hyena {

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "examples/hyena/data/draws.h"
-#include "framework/error.h"
+#include "framework/base/error.h"
 
 namespace crocuta::hyena {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <vector>
 
-#include "framework/error.h"
+#include "framework/base/error.h"
 
 namespace crocuta::hyena {
 namespace {

@@ -1,0 +1,14 @@
+#include "framework/tensor/dispatch.h"
+
+namespace crocuta::detail {
+
+void no_cuda_build(Device device) {
+  require_available("dispatch", device);
+  throw DeviceError(str("dispatch: 'device': expected cpu, got ", device));
+}
+
+void not_floating(const char* op, DType dtype) {
+  fail<DTypeError>(op, "dtype", "float32, float64, bfloat16 or float16", name(dtype));
+}
+
+}  // namespace crocuta::detail

@@ -1,9 +1,0 @@
-#include "framework/version.h"
-
-namespace crocuta {
-
-std::string_view version() {
-  return CROCUTA_VERSION;
-}
-
-}  // namespace crocuta

@@ -1,0 +1,92 @@
+#include "layers/hyena/operator.h"
+
+#include "framework/nn/registry.h"
+#include "framework/ops/ops.h"
+
+namespace crocuta {
+namespace {
+
+constexpr const char* kName = "HyenaOperator";
+
+HyenaOptions read(const Config& config) {
+  const HyenaOptions options = hyena_operator_options(config);
+  config.finish();
+  return options;
+}
+
+const HyenaOptions& checked(const HyenaOptions& options) {
+  require_valid(kName, options);
+  return options;
+}
+
+Linear::Options projection(const HyenaOptions& o, std::int64_t out_features, double stddev) {
+  return {.in_features = o.d_model,
+          .out_features = out_features,
+          .init_stddev = stddev,
+          .dtype = o.dtype,
+          .device = o.device};
+}
+
+DistributedDepthwiseConv1d::Options short_conv(const HyenaOptions& o) {
+  return {.hidden_dim = 3 * o.d_model,
+          .kernel_size = 3,
+          .causal = true,
+          .bias = true,
+          .dtype = o.dtype,
+          .device = o.device};
+}
+
+}  // namespace
+
+HyenaOperator::HyenaOperator(const HyenaOptions& options)
+    : options_(checked(options)),
+      in_proj_(child<Linear>("in_proj", projection(options, 3 * options.d_model, 0.02))),
+      short_conv_(child<DistributedDepthwiseConv1d>("short_conv", short_conv(options))),
+      out_proj_(child<Linear>("out_proj",
+                              projection(options, options.d_model, options.residual_stddev()))),
+      filter_(child<HyenaFilter>("filter", options)) {}
+
+HyenaOperator::HyenaOperator(const Config& config) : HyenaOperator(read(config)) {}
+
+Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
+  if (x.dim() != 3 || x.size(2) != options_.d_model) {
+    fail<ShapeError>(kName, "x", str("[B, L, ", options_.d_model, "]"), to_string(x.shape()));
+  }
+  require_same_options(kName, x, options_.tensors());
+  require_sequence(kName, options_, cp, x.size(1));
+
+  const Tensor projected = linear_to_channels(x, in_proj_.weight(), in_proj_.bias());
+  const Tensor streams =
+      short_conv_(seq_to_channel(projected, cp, options_.sharding), cp);  // [B, 3d/P, L]
+  const Tensor h = hyena_conv(streams, filter_.taps(streams.size(2), cp), filter_.local_skip(cp));
+  return linear_from_channels(channel_to_seq(h, cp, options_.sharding), out_proj_.weight(),
+                              out_proj_.bias());
+}
+
+Tensor interleave_streams(const Tensor& blocks) {
+  if (blocks.dim() < 1 || blocks.size(0) % 3 != 0) {
+    fail<ShapeError>("interleave_streams", "blocks", "[3d, ..]", to_string(blocks.shape()));
+  }
+  const Shape shape = blocks.shape();
+  Shape split = shape;
+  split[0] /= 3;
+  split.insert(split.begin(), 3);
+  return reshape(transpose(reshape(blocks, split), 0, 1), shape).contiguous();
+}
+
+StateDict interleave_streams(const StateDict& state) {
+  StateDict out;
+  for (const auto& [name, tensor] : state) {
+    bool streams = false;
+    for (const char* end :
+         {"in_proj.weight", "in_proj.bias", "short_conv.weight", "short_conv.bias"}) {
+      streams = streams || name == end || name.ends_with(str(".", end));
+    }
+    out[name] = streams ? interleave_streams(tensor) : tensor;
+  }
+  return out;
+}
+
+REGISTER_LAYER("HyenaOperator", HyenaOperator);
+
+}  // namespace crocuta
