@@ -101,11 +101,12 @@ void check(const Case& test) {
             magnitude += std::abs(test.alpha * term);
           }
         }
-        double add = test.beta * value(x.c[at]);
-        if (test.bias == GemmBias::per_row) add += value(x.bias[std::size_t(i)]);
-        if (test.bias == GemmBias::per_column) add += value(x.bias[std::size_t(j)]);
-        sum += add;
-        magnitude += std::abs(add);
+        double bias = 0;
+        if (test.bias == GemmBias::per_row) bias = value(x.bias[std::size_t(i)]);
+        if (test.bias == GemmBias::per_column) bias = value(x.bias[std::size_t(j)]);
+        const double scaled = test.beta * value(x.c[at]);
+        sum += scaled + bias;
+        magnitude += std::abs(scaled) + std::abs(bias);
         const double terms = static_cast<double>(s.k * (s.sum_batch ? s.batch : 1) + 4);
         const double bound =
             unit_roundoff<T>() * std::abs(static_cast<double>(sum)) +

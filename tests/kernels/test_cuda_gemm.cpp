@@ -86,6 +86,22 @@ TEST_CASE("on the GPU a bias on top of a scaled C is rounded once, in tiles of a
   }
 }
 
+TEST_CASE("on the GPU small products of 16-bit numbers with a bias are rounded once") {
+  if (!gpu_present()) SKIP_TEST(kNoGpu);
+  const std::vector<std::int64_t> sizes = {2, 8, 12, 16, 40, 64};
+  for (const std::int64_t m : sizes) {
+    for (const std::int64_t n : sizes) {
+      for (const std::int64_t k : sizes) {
+        CAPTURE(m, n, k);
+        for (const GemmBias bias : {GemmBias::per_row, GemmBias::per_column}) {
+          check<Cuda, bfloat16>({shape(m, n, k, false, true), 1.0, 0.0, bias});
+          check<Cuda, float16>({shape(m, n, k, false, true), 1.0, 0.0, bias});
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("on the GPU vectors, single rows and prime sizes match") {
   if (!gpu_present()) SKIP_TEST(kNoGpu);
   for (const GemmBias bias : {GemmBias::none, GemmBias::per_row, GemmBias::per_column}) {
