@@ -96,7 +96,7 @@ TEST_CASE("runs that begin at once get a directory each") {
   const TemporaryDirectory folder;
   const ProgramResult result =
       shell("cd " + folder.path() +
-            "; for i in 1 2 3 4; do $TRAIN --steps 2 > out$i & jobs+=($!); done; " +
+            "; jobs=(); for i in 1 2 3 4; do $TRAIN --steps 2 > out$i & jobs+=($!); done; " +
             "for job in ${jobs[@]}; do wait $job || exit; done");
   CAPTURE(result.out, result.err);
   CHECK(result.status == 0);

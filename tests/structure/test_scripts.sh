@@ -4,6 +4,7 @@
 # What the scripts say when asked for help, called wrongly, or where they cannot work: at once, without
 # installing or building anything, whoever calls them, and in folders of any name.
 set -euo pipefail
+umask 022  # folders that the ordinary user below may look into
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"

@@ -76,7 +76,8 @@ std::string beyond(const Tensor& a, const Tensor& exact, double relative, double
     if (std::isinf(va[i]) && std::abs(ve[i]) > largest && (va[i] > 0) == (ve[i] > 0)) continue;
     const double bound = relative * std::abs(ve[i]) + absolute;
     if (!(std::abs(va[i] - ve[i]) <= bound)) {
-      return str("element ", i, ": ", va[i], ", expected ", ve[i], " within ", bound);
+      return str("element ", i, ": ", va[i], ", expected ", ve[i], " within ", bound, " (off by ",
+                 std::abs(va[i] - ve[i]) / bound, " times that)");
     }
   }
   return "";

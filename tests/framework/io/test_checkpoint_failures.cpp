@@ -94,6 +94,7 @@ TEST_CASE("an error at any system call of a save leaves a good checkpoint") {
 }
 
 TEST_CASE("kill -9 at any system call of a save leaves a good checkpoint") {
+  set_default_device(Device::cpu());  // a forked process cannot use a GPU that its parent has used
   for (const Scene& scene : kScenes) {
     for (int n = 1;; ++n) {
       const TemporaryDirectory directory(fast_parent());
