@@ -126,7 +126,8 @@ struct Convolution {
     return fits(signal.x) && fits(signal.gate);
   }
   LaunchConfig grid(const Piece& piece, std::uint32_t length, bool vectors) const {
-    return grid_for(static_cast<int64_t>(piece.rows()) * (vectors ? length / V : length));
+    return grid_for(ceil_div(static_cast<int64_t>(piece.rows()), kSharedRows) *
+                    (vectors ? length / V : length));
   }
 
   template <class X>

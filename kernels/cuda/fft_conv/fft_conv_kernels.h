@@ -91,66 +91,104 @@ __device__ Complex<R> correlate(Complex<R> x, Complex<R> y) {
   return {x.re * y.re + x.im * y.im, x.im * y.re - x.re * y.im};
 }
 
+// exp(i pi (j + v) / (2 n)): what elements j .. j + V of every row are turned by.
+template <int V, class R>
+__device__ Vector<Complex<R>, V> turns(std::uint32_t n, std::uint32_t j) {
+  const R step = R(0.5) / static_cast<R>(n);
+  Vector<Complex<R>, V> w;
+  for (int v = 0; v < V; ++v) w[v] = turn(static_cast<R>(j + v) * step);
+  return w;
+}
+
+// Rows that a thread does the same elements of: sines cost more than all else, and its reads are
+// under way together.
+constexpr int kSharedRows = 4;
+
+// Calls body(first, j) for elements j .. j + V of rows first .. first + kSharedRows of a piece whose
+// rows have `length` elements.
+template <int V, class Body>
+__device__ void for_each_rows(const Piece& piece, std::uint32_t length, Body&& body) {
+  const std::uint32_t groups = length / V;
+  const std::int64_t count =
+      static_cast<std::int64_t>(ceil_div(piece.rows(), kSharedRows)) * groups;
+  for (std::int64_t i = grid_index(); i < count; i += grid_stride()) {
+    const std::uint32_t block = static_cast<std::uint32_t>(i) / groups;
+    body(block * kSharedRows, (static_cast<std::uint32_t>(i) - block * groups) * V);
+  }
+}
+
 // a = scale * signal, turned, and zero from L on.
 template <int V, class T, class R>
 __global__ void __launch_bounds__(kBlockThreads)
     fft_load_kernel(Piece piece, Signal<T> signal, R scale, Complex<R>* a) {
-  const std::uint32_t groups = piece.n / V;
-  const R step = R(0.5) / static_cast<R>(piece.n);
-  for (std::int64_t i = grid_index(); i < piece.rows() * groups; i += grid_stride()) {
-    const std::uint32_t row = static_cast<std::uint32_t>(i) / groups;
-    const std::uint32_t j = static_cast<std::uint32_t>(i) % groups * V;
-    Vector<Complex<R>, V> out = {};
+  for_each_rows<V>(piece, piece.n, [&](std::uint32_t first, std::uint32_t j) {
+    Vector<R, V> z[kSharedRows] = {};
+    Vector<Complex<R>, V> w = {};
     if (j < piece.L) {
-      const Vector<R, V> z = signal.template load<V>(piece.row(row), j);
-      for (int v = 0; v < V; ++v) {
-        const Complex<R> w = turn(static_cast<R>(j + v) * step);
-        out[v] = {scale * z[v] * w.re, scale * z[v] * w.im};
+#pragma unroll
+      for (int r = 0; r < kSharedRows; ++r) {
+        if (first + r < piece.rows()) z[r] = signal.template load<V>(piece.row(first + r), j);
       }
+      w = turns<V, R>(piece.n, j);
     }
-    store_vector<V>(a + i * V, out);
-  }
+#pragma unroll
+    for (int r = 0; r < kSharedRows; ++r) {
+      if (first + r >= piece.rows()) return;
+      Vector<Complex<R>, V> out;
+      for (int v = 0; v < V; ++v) out[v] = {scale * z[r][v] * w[v].re, scale * z[r][v] * w[v].im};
+      store_vector<V>(a + static_cast<std::int64_t>(first + r) * piece.n + j, out);
+    }
+  });
 }
 
-// The inverse of this turning, of the real part that is wanted.
+// The inverse of this turning, of the real part that is wanted, for rows first .. first + kSharedRows.
 template <int V, class R>
-__device__ Vector<R, V> load_turned_back(const Piece& piece, const Complex<R>* a, std::uint32_t row,
-                                         std::uint32_t j) {
-  const R step = R(0.5) / static_cast<R>(piece.n);
-  const Vector<Complex<R>, V> in = load_vector<V>(a + static_cast<std::int64_t>(row) * piece.n + j);
-  Vector<R, V> x;
-  for (int v = 0; v < V; ++v) {
-    const Complex<R> w = turn(static_cast<R>(j + v) * step);
-    x[v] = in[v].re * w.re + in[v].im * w.im;
+struct TurnedBack {
+  __device__ TurnedBack(const Piece& piece, const Complex<R>* a, std::uint32_t first,
+                        std::uint32_t j) {
+#pragma unroll
+    for (int r = 0; r < kSharedRows; ++r) {
+      if (first + r >= piece.rows()) continue;
+      in[r] = load_vector<V>(a + static_cast<std::int64_t>(first + r) * piece.n + j);
+    }
+    w = turns<V, R>(piece.n, j);
   }
-  return x;
-}
+  __device__ Vector<R, V> operator[](int r) const {
+    Vector<R, V> x;
+    for (int v = 0; v < V; ++v) x[v] = in[r][v].re * w[v].re + in[r][v].im * w[v].im;
+    return x;
+  }
+
+  Vector<Complex<R>, V> in[kSharedRows] = {}, w;
+};
 
 // y = (scale * conv + skip * z) * outer; without skip or outer if these are null.
 template <int V, class T, class R>
 __global__ void __launch_bounds__(kBlockThreads)
     fft_store_kernel(Piece piece, const Complex<R>* a, R scale, const R* skip, Signal<T> signal,
                      Rows<const T> outer, Rows<T> y) {
-  const std::uint32_t groups = piece.L / V;
-  for (std::int64_t i = grid_index(); i < piece.rows() * groups; i += grid_stride()) {
-    const std::uint32_t own = static_cast<std::uint32_t>(i) / groups;
-    const std::uint32_t j = static_cast<std::uint32_t>(i) % groups * V;
-    const std::int64_t row = piece.row(own);
-    Vector<R, V> h = load_turned_back<V>(piece, a, own, j);
-    for (int v = 0; v < V; ++v) h[v] *= scale;
-    if (skip != nullptr) {
-      const R d = skip[row % piece.C];
-      const Vector<R, V> z = signal.template load<V>(row, j);
-      for (int v = 0; v < V; ++v) h[v] += d * z[v];
+  for_each_rows<V>(piece, piece.L, [&](std::uint32_t first, std::uint32_t j) {
+    const TurnedBack<V, R> conv(piece, a, first, j);
+#pragma unroll
+    for (int r = 0; r < kSharedRows; ++r) {
+      if (first + r >= piece.rows()) return;
+      const std::int64_t row = piece.row(first + r);
+      Vector<R, V> h = conv[r];
+      for (int v = 0; v < V; ++v) h[v] *= scale;
+      if (skip != nullptr) {
+        const R d = skip[row % piece.C];
+        const Vector<R, V> z = signal.template load<V>(row, j);
+        for (int v = 0; v < V; ++v) h[v] += d * z[v];
+      }
+      if (outer.first != nullptr) {
+        const Vector<T, V> gates = outer.template load<V>(row, j);
+        for (int v = 0; v < V; ++v) h[v] *= static_cast<R>(gates[v]);
+      }
+      Vector<T, V> result;
+      for (int v = 0; v < V; ++v) result[v] = T(h[v]);
+      store_vector<V>(y.first + row * y.pitch + j, result);
     }
-    if (outer.first != nullptr) {
-      const Vector<T, V> gates = outer.template load<V>(row, j);
-      for (int v = 0; v < V; ++v) h[v] *= static_cast<R>(gates[v]);
-    }
-    Vector<T, V> result;
-    for (int v = 0; v < V; ++v) result[v] = T(h[v]);
-    store_vector<V>(y.first + row * y.pitch + j, result);
-  }
+  });
 }
 
 // With dz = corr + skip * dh, z = v * gate: dgate = dz * v and dv = dz * gate.
@@ -158,27 +196,29 @@ template <int V, class T, class R>
 __global__ void __launch_bounds__(kBlockThreads)
     fft_store_gates_kernel(Piece piece, const Complex<R>* a, const R* skip, Signal<T> dh,
                            Signal<T> z, Rows<T> dgate, Rows<T> dv) {
-  const std::uint32_t groups = piece.L / V;
-  for (std::int64_t i = grid_index(); i < piece.rows() * groups; i += grid_stride()) {
-    const std::uint32_t own = static_cast<std::uint32_t>(i) / groups;
-    const std::uint32_t j = static_cast<std::uint32_t>(i) % groups * V;
-    const std::int64_t row = piece.row(own);
-    Vector<R, V> dz = load_turned_back<V>(piece, a, own, j);
-    if (skip != nullptr) {
-      const R d = skip[row % piece.C];
-      const Vector<R, V> grad = dh.template load<V>(row, j);
-      for (int v = 0; v < V; ++v) dz[v] += d * grad[v];
+  for_each_rows<V>(piece, piece.L, [&](std::uint32_t first, std::uint32_t j) {
+    const TurnedBack<V, R> corr(piece, a, first, j);
+#pragma unroll
+    for (int r = 0; r < kSharedRows; ++r) {
+      if (first + r >= piece.rows()) return;
+      const std::int64_t row = piece.row(first + r);
+      Vector<R, V> dz = corr[r];
+      if (skip != nullptr) {
+        const R d = skip[row % piece.C];
+        const Vector<R, V> grad = dh.template load<V>(row, j);
+        for (int v = 0; v < V; ++v) dz[v] += d * grad[v];
+      }
+      const Vector<T, V> gates = z.gate.template load<V>(row, j);
+      const Vector<T, V> values = z.x.template load<V>(row, j);
+      Vector<T, V> to_gate, to_value;
+      for (int v = 0; v < V; ++v) {
+        to_gate[v] = T(dz[v] * static_cast<R>(values[v]));
+        to_value[v] = T(dz[v] * static_cast<R>(gates[v]));
+      }
+      store_vector<V>(dgate.first + row * dgate.pitch + j, to_gate);
+      store_vector<V>(dv.first + row * dv.pitch + j, to_value);
     }
-    const Vector<T, V> gates = z.gate.template load<V>(row, j);
-    const Vector<T, V> values = z.x.template load<V>(row, j);
-    Vector<T, V> to_gate, to_value;
-    for (int v = 0; v < V; ++v) {
-      to_gate[v] = T(dz[v] * static_cast<R>(values[v]));
-      to_value[v] = T(dz[v] * static_cast<R>(gates[v]));
-    }
-    store_vector<V>(dgate.first + row * dgate.pitch + j, to_gate);
-    store_vector<V>(dv.first + row * dv.pitch + j, to_value);
-  }
+  });
 }
 
 // Complex numbers in one access of 16 bytes.
