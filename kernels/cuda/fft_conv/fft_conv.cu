@@ -81,6 +81,24 @@ struct Workspace {
   char* work;
 };
 
+// V terms of dskip = the sum over batch and length of dh * z.
+template <int V, class T>
+struct SkipTerms {
+  using R = accumulator_t<T>;
+  Signal<T> dh, z;
+  struct Raw {
+    Vector<R, V> dh, z;
+  };
+  __device__ Raw raw(int64_t row, int64_t group) const {
+    return {dh.template load<V>(row, group * V), z.template load<V>(row, group * V)};
+  }
+  __device__ R value(const Raw& raw) const {
+    R sum = 0;
+    for (int v = 0; v < V; ++v) sum += raw.dh[v] * raw.z[v];
+    return sum;
+  }
+};
+
 // The kernels and transforms of one call, on one stream.
 template <class T>
 struct Convolution {
@@ -210,6 +228,18 @@ struct Convolution {
            grid(piece, piece.L, vectors), stream, piece, s.dh, x.skip, dh, x.z, dgate, dv);
   }
 
+  void sum_skip(const T* dy, R* dskip) const {
+    const Signal<T> dh = gradient(dy);
+    const int64_t parts = channel_sum_parts(x.B, x.C, x.L);
+    if (x.L % V == 0 && fits(dh) && fits(x.z)) {
+      sum_channels(name, x.B, x.C, x.L / V, parts, SkipTerms<V, T>{dh, x.z}, s.skip_parts, dskip,
+                   stream);
+    } else {
+      sum_channels(name, x.B, x.C, x.L, parts, SkipTerms<1, T>{dh, x.z}, s.skip_parts, dskip,
+                   stream);
+    }
+  }
+
   const char* name;
   Operands<T> x;
   FftConvPlan plan;
@@ -223,19 +253,6 @@ void forward(const char* name, const Operands<T>& x, T* y, void* workspace, Stre
   Convolution<T>(name, x, workspace, stream).forward(y);
 }
 
-// A term of dskip = the sum over batch and length of dh * z.
-template <class T>
-struct SkipTerm {
-  Signal<T> dh, z;
-  struct Raw {
-    accumulator_t<T> dh, z;
-  };
-  __device__ Raw raw(int64_t row, int64_t t) const {
-    return {dh.template load<1>(row, t)[0], z.template load<1>(row, t)[0]};
-  }
-  __device__ accumulator_t<T> value(const Raw& raw) const { return raw.dh * raw.z; }
-};
-
 template <class T>
 void backward(const char* name, const Operands<T>& x, const T* dy, T* dx, accumulator_t<T>* dk,
               accumulator_t<T>* dskip, void* workspace, Stream stream) {
@@ -246,11 +263,7 @@ void backward(const char* name, const Operands<T>& x, const T* dy, T* dx, accumu
     return;
   }
   const Convolution<T> convolution(name, x, workspace, stream);
-  if (dskip != nullptr) {
-    sum_channels(name, x.B, x.C, x.L, channel_sum_parts(x.B, x.C, x.L),
-                 SkipTerm<T>{convolution.gradient(dy), x.z}, convolution.s.skip_parts, dskip,
-                 stream);
-  }
+  if (dskip != nullptr) convolution.sum_skip(dy, dskip);
   if (dx != nullptr || dk != nullptr) convolution.backward(dy, dx, dk);
 }
 }  // namespace
