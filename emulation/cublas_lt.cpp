@@ -13,8 +13,6 @@ struct cublasLtContext {
 struct cublasLtMatmulDescOpaque_t {
   cublasComputeType_t compute;
   cublasOperation_t transa = CUBLAS_OP_N, transb = CUBLAS_OP_N;
-  cublasLtEpilogue_t epilogue = CUBLASLT_EPILOGUE_DEFAULT;
-  const void* bias = nullptr;
 };
 struct cublasLtMatrixLayoutOpaque_t {
   cudaDataType type;
@@ -46,21 +44,18 @@ Operand operand(const void* data, cublasLtMatrixLayout_t x) {
 Gemm gemm_of(cublasLtMatmulDesc_t operation, const void* alpha, const void* A,
              cublasLtMatrixLayout_t a, const void* B, cublasLtMatrixLayout_t b, const void* beta,
              const void* C, cublasLtMatrixLayout_t c) {
-  const bool with_bias = operation->epilogue == CUBLASLT_EPILOGUE_BIAS;
-  return {
-      operation->transa,
-      operation->transb,
-      c->rows,
-      c->columns,
-      operation->transa == CUBLAS_OP_N ? a->columns : a->rows,
-      c->count,
-      alpha,
-      beta,
-      operand(A, a),
-      operand(B, b),
-      operand(C, c),
-      {with_bias ? const_cast<void*>(operation->bias) : nullptr, c->type, c->rows, 1, c->rows, 0},
-      operation->compute};
+  return {operation->transa,
+          operation->transb,
+          c->rows,
+          c->columns,
+          operation->transa == CUBLAS_OP_N ? a->columns : a->rows,
+          c->count,
+          alpha,
+          beta,
+          operand(A, a),
+          operand(B, b),
+          operand(C, c),
+          operation->compute};
 }
 
 bool is_operation(cublasOperation_t op) {
@@ -83,9 +78,7 @@ cublasStatus_t check(const Gemm& g) {
   const bool types_fit =
       in_double ? g.a.type == CUDA_R_64F && g.c.type == CUDA_R_64F
                 : g.a.type != CUDA_R_64F && (g.c.type == g.a.type || g.c.type == CUDA_R_32F);
-  const bool bias_fits = g.bias.data == nullptr || !in_double;
-  return types_fit && bias_fits && g.a.type == g.b.type ? CUBLAS_STATUS_SUCCESS
-                                                        : CUBLAS_STATUS_NOT_SUPPORTED;
+  return types_fit && g.a.type == g.b.type ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
 // What a GPU would call an illegal address; empty if all of the operand is on `device`.
@@ -105,12 +98,10 @@ std::string misplaced(const char* name, const Operand& x, int64_t count, int dev
 
 // The device faults that a call with these addresses ends in; empty if in none.
 std::string fault(const Gemm& g, const cublasLtMatmulAlgo_t& algo, int device) {
-  const std::pair<const Operand*, const char*> operands[] = {
-      {&g.a, "A"}, {&g.b, "B"}, {&g.c, "C"}, {&g.bias, "bias"}};
-  for (std::size_t i = 0; i < 4; ++i) {
+  const std::pair<const Operand*, const char*> operands[] = {{&g.a, "A"}, {&g.b, "B"}, {&g.c, "C"}};
+  for (std::size_t i = 0; i < std::size(operands); ++i) {
     const auto& [x, name] = operands[i];
-    if (x->data == nullptr) continue;
-    std::string problem = misplaced(name, *x, i < 3 ? g.count : 1, device);
+    std::string problem = misplaced(name, *x, g.count, device);
     if (problem.empty() && reinterpret_cast<std::uintptr_t>(x->data) % algo.data[i] != 0) {
       problem = std::string("cuBLAS: ") + name + " is not aligned to " +
                 std::to_string(algo.data[i]) + " bytes, for which the algorithm was chosen";
@@ -233,10 +224,6 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc,
       return assign(desc->transa, value, bytes);
     case CUBLASLT_MATMUL_DESC_TRANSB:
       return assign(desc->transb, value, bytes);
-    case CUBLASLT_MATMUL_DESC_EPILOGUE:
-      return assign(desc->epilogue, value, bytes);
-    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
-      return assign(desc->bias, value, bytes);
   }
   return CUBLAS_STATUS_INVALID_VALUE;
 }

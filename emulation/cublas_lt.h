@@ -46,10 +46,7 @@ using cublasLtMatmulPreference_t = cublasLtMatmulPreferenceOpaque_t*;
 enum cublasLtMatmulDescAttributes_t {
   CUBLASLT_MATMUL_DESC_TRANSA = 3,
   CUBLASLT_MATMUL_DESC_TRANSB = 4,
-  CUBLASLT_MATMUL_DESC_EPILOGUE = 7,
-  CUBLASLT_MATMUL_DESC_BIAS_POINTER = 8,
 };
-enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
 enum cublasLtMatrixLayoutAttribute_t {
   CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT = 5,
   CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET = 6,
@@ -105,7 +102,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(
     cublasLtMatmulPreference_t preference, int requested, cublasLtMatmulHeuristicResult_t results[],
     int* returned);
 
-// D = alpha * op(A) op(B) + beta * C + bias, all counted by columns: op(A) [m, k], op(B) [k, n], C
+// D = alpha * op(A) op(B) + beta * C, all counted by columns: op(A) [m, k], op(B) [k, n], C
 // and D [m, n], the same here. A and B have one type, C the same or CUDA_R_32F; alpha and beta are in
 // the type of the sums. m, n, k and the leading dimensions are below 2^31. A result is rounded once.
 // An algorithm that was chosen for addresses that are more aligned than these is a fault.

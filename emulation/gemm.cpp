@@ -42,16 +42,6 @@ void blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double al
   cblas_dgemm(CblasColMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-// C + bias, which has C's type.
-template <class T, class A>
-void add_bias(const Gemm& g, A* c, int64_t ld) {
-  if (g.bias.data == nullptr) return;
-  for (int64_t j = 0; j < g.n; ++j) {
-    for (int64_t i = 0; i < g.m; ++i)
-      c[j * ld + i] += static_cast<A>(static_cast<T*>(g.bias.data)[i]);
-  }
-}
-
 // T: of A and B; A: of the sums. 16-bit matrices are widened first and C is rounded once.
 template <class T, class A>
 void run(const Gemm& g) {
@@ -79,9 +69,7 @@ void run(const Gemm& g) {
       ldx = std::max<int64_t>(g.a.rows, 1), ldy = std::max<int64_t>(g.b.rows, 1);
     }
     if (std::is_same_v<T, A> || g.c.type == CUDA_R_32F) {
-      A* const to = reinterpret_cast<A*>(g.c.matrix(i));
-      product(x, ldx, y, ldy, to, g.c.ld);
-      add_bias<A>(g, to, g.c.ld);
+      product(x, ldx, y, ldy, reinterpret_cast<A*>(g.c.matrix(i)), g.c.ld);
     } else {
       if (beta == A(0)) {
         c.assign(static_cast<std::size_t>(g.m * g.n), A(0));
@@ -89,7 +77,6 @@ void run(const Gemm& g) {
         widen<T>(g.c, g.c.matrix(i), c);
       }
       product(x, ldx, y, ldy, c.data(), g.m);
-      add_bias<T>(g, c.data(), g.m);
       narrow<T>(g.c, c, g.c.matrix(i));
     }
   }

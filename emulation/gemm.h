@@ -25,12 +25,12 @@ struct Operand {
   static constexpr std::int64_t kLimit = std::numeric_limits<std::int32_t>::max();
 };
 
-// C = alpha * op(A) op(B) + beta * C + bias, `count` times; see cublasLtMatmul.
+// C = alpha * op(A) op(B) + beta * C, `count` times; see cublasLtMatmul.
 struct Gemm {
   cublasOperation_t transa, transb;
   std::int64_t m, n, k, count;
   const void *alpha, *beta;
-  Operand a, b, c, bias;  // bias [m, 1], no data if there is none
+  Operand a, b, c;
   cublasComputeType_t compute;
 };
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/cuda/gemm_library.h"
+#include "kernels/cuda/toolbox/divider.h"
 #include "kernels/cuda/toolbox/launch.h"
 #include "kernels/cuda/toolbox/vector.h"
 
@@ -31,11 +32,10 @@ struct Scratch {
   Stream stream;
 };
 
-// C_i = alpha * op(A_i) op(B_i) + beta * C_i for every product of s, + a bias per column if that is
-// not null; no size is 0.
+// C_i = alpha * op(A_i) op(B_i) + beta * C_i for every product of s; no size is 0.
 template <class T, class To>
 void multiply(const Scratch& scratch, const GemmShape& s, accumulator_t<T> alpha, const T* a,
-              const T* b, accumulator_t<T> beta, To* c, const To* bias = nullptr) {
+              const T* b, accumulator_t<T> beta, To* c) {
   for (int64_t i = 0; i < s.batch; i += kMaxBatch) {
     const bool one = s.batch == 1;  // whose strides mean nothing
     blas_multiply({s.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N,
@@ -46,8 +46,7 @@ void multiply(const Scratch& scratch, const GemmShape& s, accumulator_t<T> alpha
                    std::min(kMaxBatch, s.batch - i),
                    {b + i * s.stride_b, data_type<T>(), s.ldb, one ? 0 : s.stride_b},
                    {a + i * s.stride_a, data_type<T>(), s.lda, one ? 0 : s.stride_a},
-                   {c + i * s.stride_c, data_type<To>(), s.ldc, one ? 0 : s.stride_c},
-                   bias},
+                   {c + i * s.stride_c, data_type<To>(), s.ldc, one ? 0 : s.stride_c}},
                   &alpha, &beta, scratch.blas, scratch.stream);
   }
 }
@@ -100,19 +99,27 @@ struct Matrices {
   int64_t outer, m, n, ld, stride;
 };
 
+// How blocks find theirs: `groups` of rows, each cut into tiles of columns.
+struct FinishPlan {
+  Matrices c;
+  int64_t groups;
+  Divider tiles, m;
+};
+
 // C = the sum of the partial results [parts, outer, m, n] in order, + beta * C + bias. A block has
 // threads for some rows of a few columns each.
 template <int V, class T, class A>
 __global__ void __launch_bounds__(kBlockThreads)
-    gemm_finish_kernel(Matrices s, int64_t parts, const A* partial, A beta, T* c, GemmBias kind,
-                       const T* bias) {
-  const int64_t rows = s.outer * s.m, tile = static_cast<int64_t>(blockDim.x) * V;
-  const int64_t tiles = ceil_div(s.n, tile), groups = ceil_div(rows, blockDim.y);
-  for (int64_t block = blockIdx.x; block < groups * tiles; block += gridDim.x) {
-    const int64_t row = block / tiles * blockDim.y + threadIdx.y;
-    const int64_t j = block % tiles * tile + static_cast<int64_t>(threadIdx.x) * V;
+    gemm_finish_kernel(FinishPlan plan, int64_t parts, const A* partial, A beta, T* c,
+                       GemmBias kind, const T* bias) {
+  const Matrices& s = plan.c;
+  const int64_t rows = s.outer * s.m, tiles = plan.tiles.divisor();
+  for (int64_t block = blockIdx.x; block < plan.groups * tiles; block += gridDim.x) {
+    const int64_t group = plan.tiles.divide(block);
+    const int64_t row = group * blockDim.y + threadIdx.y;
+    const int64_t j = ((block - group * tiles) * blockDim.x + threadIdx.x) * V;
     if (row >= rows || j >= s.n) continue;
-    const int64_t o = s.outer == 1 ? 0 : row / s.m, i = row - o * s.m;
+    const int64_t o = plan.m.divide(row), i = row - o * s.m;
     T* const to = c + o * s.stride + i * s.ld + j;
     A sum[V] = {};
     if (kind == GemmBias::per_row) {
@@ -146,10 +153,11 @@ void finish(const Matrices& s, int64_t parts, const A* partial, A beta, T* c, Ge
   while (columns < kBlockThreads && columns * width < s.n) columns *= 2;
   LaunchConfig config;
   config.block = dim3(columns, kBlockThreads / columns);
-  const int64_t blocks = ceil_div(s.outer * s.m, config.block.y) * ceil_div(s.n, columns * width);
-  config.grid = dim3(static_cast<unsigned>(std::min(blocks, kMaxGridX)));
+  const int64_t groups = ceil_div(s.outer * s.m, config.block.y);
+  const FinishPlan plan{s, groups, Divider(ceil_div(s.n, columns * width)), Divider(s.m)};
+  config.grid = dim3(static_cast<unsigned>(std::min(groups * plan.tiles.divisor(), kMaxGridX)));
   launch("gemm", vectors ? gemm_finish_kernel<V, T, A> : gemm_finish_kernel<1, T, A>, config,
-         stream, s, parts, partial, beta, c, kind, bias);
+         stream, plan, parts, partial, beta, c, kind, bias);
 }
 
 // One C from all products. Part p of the partial results is the sum of products p, p + parts, ...
@@ -235,10 +243,6 @@ void gemm(const GemmShape& shape, double alpha_in, const T* a, const T* b, doubl
   const Scratch scratch{blas, stream};
   if (s.sum_batch) return run_summed(scratch, s, alpha, a, b, beta, c, kind, bias, partial);
   if (kind == GemmBias::none) return multiply(scratch, s, alpha, a, b, beta, c);
-  // cuBLASLt adds a bias per column, but not in double.
-  if (kind == GemmBias::per_column && sizeof(T) < sizeof(double)) {
-    return multiply(scratch, s, alpha, a, b, beta, c, bias);
-  }
   if constexpr (!std::is_same_v<T, A>) {
     if (beta != A(0)) return run_tiled(scratch, s, alpha, a, b, beta, c, kind, bias, partial);
   }

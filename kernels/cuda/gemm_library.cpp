@@ -1,6 +1,5 @@
 #include "kernels/cuda/gemm_library.h"
 
-#include <algorithm>
 #include <array>
 #include <map>
 #include <memory>
@@ -25,7 +24,7 @@ void check(cublasStatus_t status, const char* what) {
 
 // All that an algorithm is chosen by: the products without their addresses, but with how those are
 // aligned.
-using Key = std::array<int64_t, 19>;
+using Key = std::array<int64_t, 18>;
 
 // What is dear to make is kept, and never destroyed: at the end of the program cuBLAS may be gone
 // before we are.
@@ -113,10 +112,6 @@ Operation operation_of(const BlasProducts& p) {
   Operation operation(made);
   set(operation, CUBLASLT_MATMUL_DESC_TRANSA, p.op_a);
   set(operation, CUBLASLT_MATMUL_DESC_TRANSB, p.op_b);
-  if (p.bias != nullptr) {
-    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
-    set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
-  }
   return operation;
 }
 
@@ -145,14 +140,13 @@ std::uint32_t alignment(const void* p) {
 struct Call {
   Operation operation;
   Layout a, b, c;
-  std::uint32_t align_a, align_b, align_c;  // as for C, cuBLASLt reads a bias
+  std::uint32_t align_a, align_b, align_c;
 };
 
 Key key_of(const BlasProducts& p, const Call& call, int device) {
-  return {device,           p.op_a,     p.op_b,     p.m,          p.n,          p.k,
-          p.batch,          p.a.type,   p.c.type,   p.a.ld,       p.b.ld,       p.c.ld,
-          p.a.stride,       p.b.stride, p.c.stride, call.align_a, call.align_b, call.align_c,
-          p.bias != nullptr};
+  return {device,     p.op_a,     p.op_b,     p.m,          p.n,          p.k,
+          p.batch,    p.a.type,   p.c.type,   p.a.ld,       p.b.ld,       p.c.ld,
+          p.a.stride, p.b.stride, p.c.stride, call.align_a, call.align_b, call.align_c};
 }
 
 // cuBLASLt's choice among the algorithms that round sums once: those whose parts, if any, are added
@@ -202,7 +196,7 @@ void blas_multiply(const BlasProducts& p, const void* alpha, const void* beta, v
                   layout_of(p, p.c, CUBLAS_OP_N, p.m, p.n),
                   alignment(p.a.data),
                   alignment(p.b.data),
-                  std::min(alignment(p.c.data), alignment(p.bias))};
+                  alignment(p.c.data)};
   const Handle handle;
   const cublasLtMatmulAlgo_t algorithm = algorithm_for(p, call, handle);
   check(cublasLtMatmul(handle.get(), call.operation.get(), alpha, p.a.data, call.a.get(), p.b.data,

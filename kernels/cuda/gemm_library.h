@@ -2,7 +2,8 @@
 // the CPU's BLAS.
 //
 // Not cublasGemmEx(): for some small products its kernels round alpha * A B to 16 bits before they add
-// beta * C, which an H100 showed. Here the algorithm is ours to choose, and a sum is rounded once.
+// beta * C. Nor cuBLASLt's own addition of a bias, which does so for all sizes (both seen on an H100).
+// Here the algorithm is ours to choose, and a sum is rounded once.
 #pragma once
 
 #include "kernels/cuda/toolbox/device.h"
@@ -32,13 +33,12 @@ struct BlasMatrices {
   std::int64_t ld, stride;
 };
 
-// `batch` products by columns: C_i = alpha * op(A_i) op(B_i) + beta * C_i + bias, with op(A) [m, k],
-// op(B) [k, n], C [m, n], the bias [m] in C's type or null; no size is 0. A and B have one type.
+// `batch` products by columns: C_i = alpha * op(A_i) op(B_i) + beta * C_i, with op(A) [m, k], op(B)
+// [k, n], C [m, n]; no size is 0. A and B have one type.
 struct BlasProducts {
   cublasOperation_t op_a, op_b;
   std::int64_t m, n, k, batch;
   BlasMatrices a, b, c;
-  const void* bias;
 };
 
 // Queues them on `stream`. alpha and beta are double for matrices in double, else float, in which
