@@ -39,8 +39,8 @@ if [[ $preset == *san && $(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)
   setarch "$(uname -m)" --addr-no-randomize true 2>/dev/null; then
   run=(setarch "$(uname -m)" --addr-no-randomize)
 fi
-# More processes on a GPU only share its time, each with a context of its own.
-if [[ $preset == cuda* && $preset != *emulated* ]] && ((jobs > 3)); then jobs=3; fi
+# Processes on a GPU share its time; half as many as there are cores keep it busy.
+if [[ $preset == cuda* && $preset != *emulated* ]] && ((jobs > 6)); then jobs=$((jobs / 2)); fi
 start=$SECONDS
 status=0
 "${run[@]}" ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --no-tests=error \

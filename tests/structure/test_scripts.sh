@@ -4,7 +4,6 @@
 # What the scripts say when asked for help, called wrongly, or where they cannot work: at once, without
 # installing or building anything, whoever calls them, and in folders of any name.
 set -euo pipefail
-umask 022  # folders that the ordinary user below may look into
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"
@@ -28,6 +27,11 @@ expect() {
   fi
 }
 nowhere="no such text"
+# On a machine with a GPU too, train.sh would build for the CPU.
+mkdir "$folder/no_gpu"
+printf '#!/bin/sh\nexit 1\n' >"$folder/no_gpu/nvidia-smi"
+chmod 755 "$folder/no_gpu/nvidia-smi" "$folder/no_gpu"
+PATH=$folder/no_gpu:$PATH
 
 for script in coverage deps fuzz mpirun portability test train; do
   help=$("scripts/$script.sh" --help)

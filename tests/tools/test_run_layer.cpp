@@ -124,7 +124,8 @@ TEST_CASE("run_layer computes on a GPU what it computes on the CPU") {
           {{"input.0", sample(c.x).to(dtype)}, {"grad_output", sample(c.x, -1, 1, 5).to(dtype)}});
       check_equal(run(c.layer, config, in, {"--device", "cuda"}),
                   run(c.layer, config, in, {"--device", "cpu"}),
-                  dtype == DType::float64 ? 1e-12 : 1e-5);
+                  // Three times what an H100 and a CPU made of the gradient of the filter's sines.
+                  dtype == DType::float64 ? 1e-12 : 3e-5);
     }
   }
 }

@@ -64,7 +64,7 @@ test_step() {
 test_suite() {
   local status=0 seconds=$(($1 > 40 ? $1 - 20 : $1))
   rm -f "$build/Testing/junit.xml"
-  CROCUTA_REQUIRE_GPU=$require_gpu ctest --test-dir "$build" --parallel 3 \
+  CROCUTA_REQUIRE_GPU=$require_gpu ctest --test-dir "$build" --parallel $((jobs > 6 ? jobs / 2 : 3)) \
     --stop-time "$(date -d "+$seconds seconds" +%T)" \
     --output-on-failure --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
     --output-junit Testing/junit.xml || status=$?
@@ -126,9 +126,10 @@ find_kernel_filter() {
 # Small shapes only: the sanitizers cost a hundred times. Without the cache each tensor has bounds
 # of its own.
 sanitize_one() {
-  local tool=$1 program=$2
+  local tool=$1 program=$2 cases=100
+  [[ $tool == memcheck ]] || cases=15  # the others cost several times as much
   # shellcheck disable=SC2046
-  CROCUTA_TEST_DEVICE=cuda CROCUTA_CUDA_CACHE=0 CROCUTA_TEST_CASES=100 \
+  CROCUTA_TEST_DEVICE=cuda CROCUTA_CUDA_CACHE=0 CROCUTA_TEST_CASES=$cases \
     compute-sanitizer --tool "$tool" $(cat "$out/kernel_filter" 2>/dev/null || true) \
     --error-exitcode 99 --print-limit 20 "$program" '~*2^31*'
 }
