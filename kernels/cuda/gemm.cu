@@ -26,28 +26,28 @@ constexpr cudaDataType data_type() {
 // Older versions of cuBLAS launch batches along z.
 constexpr int64_t kMaxBatch = 65535;
 
-// Where a call's products are made, and what cuBLAS may overwrite meanwhile.
-struct Scratch {
-  void* blas;
-  Stream stream;
-};
-
 // C_i = alpha * op(A_i) op(B_i) + beta * C_i for every product of s; no size is 0.
 template <class T, class To>
-void multiply(const Scratch& scratch, const GemmShape& s, accumulator_t<T> alpha, const T* a,
+void multiply(cublasHandle_t handle, const GemmShape& s, accumulator_t<T> alpha, const T* a,
               const T* b, accumulator_t<T> beta, To* c) {
+  constexpr cublasComputeType_t compute =
+      std::is_same_v<T, double> ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F;
+  const cublasOperation_t op_b = s.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N;
+  const cublasOperation_t op_a = s.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N;
+  if (s.batch == 1) {
+    check_cublas(cublasGemmEx_64(handle, op_b, op_a, s.n, s.m, s.k, &alpha, b, data_type<T>(),
+                                 s.ldb, a, data_type<T>(), s.lda, &beta, c, data_type<To>(), s.ldc,
+                                 compute, CUBLAS_GEMM_DEFAULT),
+                 "gemm");
+    return;
+  }
   for (int64_t i = 0; i < s.batch; i += kMaxBatch) {
-    const bool one = s.batch == 1;  // whose strides mean nothing
-    blas_multiply({s.trans_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                   s.trans_a ? CUBLAS_OP_T : CUBLAS_OP_N,
-                   s.n,
-                   s.m,
-                   s.k,
-                   std::min(kMaxBatch, s.batch - i),
-                   {b + i * s.stride_b, data_type<T>(), s.ldb, one ? 0 : s.stride_b},
-                   {a + i * s.stride_a, data_type<T>(), s.lda, one ? 0 : s.stride_a},
-                   {c + i * s.stride_c, data_type<To>(), s.ldc, one ? 0 : s.stride_c}},
-                  &alpha, &beta, scratch.blas, scratch.stream);
+    check_cublas(cublasGemmStridedBatchedEx_64(
+                     handle, op_b, op_a, s.n, s.m, s.k, &alpha, b + i * s.stride_b, data_type<T>(),
+                     s.ldb, s.stride_b, a + i * s.stride_a, data_type<T>(), s.lda, s.stride_a,
+                     &beta, c + i * s.stride_c, data_type<To>(), s.ldc, s.stride_c,
+                     std::min(kMaxBatch, s.batch - i), compute, CUBLAS_GEMM_DEFAULT),
+                 "gemm");
   }
 }
 
@@ -162,8 +162,8 @@ void finish(const Matrices& s, int64_t parts, const A* partial, A beta, T* c, Ge
 
 // One C from all products. Part p of the partial results is the sum of products p, p + parts, ...
 template <class T, class A>
-void run_summed(const Scratch& scratch, const GemmShape& shape, A alpha, const T* a, const T* b,
-                A beta, T* c, GemmBias kind, const T* bias, A* partial) {
+void run_summed(cublasHandle_t handle, const GemmShape& shape, A alpha, const T* a, const T* b,
+                A beta, T* c, GemmBias kind, const T* bias, A* partial, Stream stream) {
   GemmShape s = shape;
   const int64_t count = parts(s);
   s.sum_batch = false;
@@ -171,13 +171,12 @@ void run_summed(const Scratch& scratch, const GemmShape& shape, A alpha, const T
   if constexpr (std::is_same_v<T, A>) {
     if (count == 1) {
       if (kind != GemmBias::none) {
-        finish<T, A>(matrices, 0, nullptr, beta, c, kind, bias, scratch.stream);
+        finish<T, A>(matrices, 0, nullptr, beta, c, kind, bias, stream);
         beta = A(1);
       }
       s.batch = 1;
       for (int64_t i = 0; i < shape.batch; ++i) {
-        multiply(scratch, s, alpha, a + i * s.stride_a, b + i * s.stride_b, i == 0 ? beta : A(1),
-                 c);
+        multiply(handle, s, alpha, a + i * s.stride_a, b + i * s.stride_b, i == 0 ? beta : A(1), c);
       }
       return;
     }
@@ -186,17 +185,18 @@ void run_summed(const Scratch& scratch, const GemmShape& shape, A alpha, const T
   s.stride_c = s.m * s.n;
   for (int64_t i = 0; i < shape.batch; i += count) {
     s.batch = std::min(count, shape.batch - i);
-    multiply(scratch, s, alpha, a + i * s.stride_a, b + i * s.stride_b, i == 0 ? A(0) : A(1),
+    multiply(handle, s, alpha, a + i * s.stride_a, b + i * s.stride_b, i == 0 ? A(0) : A(1),
              partial);
   }
-  finish(matrices, count, partial, beta, c, kind, bias, scratch.stream);
+  finish(matrices, count, partial, beta, c, kind, bias, stream);
 }
 
-// beta * C + bias would be rounded before the product is added, so tiles of the product are made
-// in float32.
+// A product in 16 bits to which something is added. Most of cuBLAS's kernels round alpha * A B before
+// they add what C holds (an H100 showed it), so tiles of the product are made in float32, small enough
+// to be in the cache when they are finished.
 template <class T, class A>
-void run_tiled(const Scratch& scratch, const GemmShape& shape, A alpha, const T* a, const T* b,
-               A beta, T* c, GemmBias kind, const T* bias, A* partial) {
+void run_tiled(cublasHandle_t handle, const GemmShape& shape, A alpha, const T* a, const T* b,
+               A beta, T* c, GemmBias kind, const T* bias, A* partial, Stream stream) {
   GemmShape s = shape;
   s.batch = 1;
   const int64_t columns = std::min(shape.n, kEnoughElements);
@@ -207,11 +207,11 @@ void run_tiled(const Scratch& scratch, const GemmShape& shape, A alpha, const T*
         s.m = std::min(rows, shape.m - i);
         s.n = std::min(columns, shape.n - j);
         s.ldc = s.n;
-        multiply(scratch, s, alpha, a + o * s.stride_a + i * (s.trans_a ? 1 : s.lda),
+        multiply(handle, s, alpha, a + o * s.stride_a + i * (s.trans_a ? 1 : s.lda),
                  b + o * s.stride_b + j * (s.trans_b ? s.ldb : 1), A(0), partial);
         finish<T, A>({1, s.m, s.n, shape.ldc, 0}, 1, partial, beta,
                      c + o * shape.stride_c + i * shape.ldc + j, kind,
-                     bias + (kind == GemmBias::per_row ? i : j), scratch.stream);
+                     bias + (kind == GemmBias::per_row ? i : j), stream);
       }
     }
   }
@@ -238,16 +238,19 @@ void gemm(const GemmShape& shape, double alpha_in, const T* a, const T* b, doubl
   }
   const auto start = (reinterpret_cast<std::uintptr_t>(workspace) + kBlasAlignment - 1) /
                      kBlasAlignment * kBlasAlignment;
-  auto* const blas = reinterpret_cast<char*>(start);
-  auto* const partial = reinterpret_cast<A*>(blas + kBlasWorkspaceBytes);
-  const Scratch scratch{blas, stream};
-  if (s.sum_batch) return run_summed(scratch, s, alpha, a, b, beta, c, kind, bias, partial);
-  if (kind == GemmBias::none) return multiply(scratch, s, alpha, a, b, beta, c);
-  if constexpr (!std::is_same_v<T, A>) {
-    if (beta != A(0)) return run_tiled(scratch, s, alpha, a, b, beta, c, kind, bias, partial);
+  auto* const scratch = reinterpret_cast<char*>(start);
+  auto* const partial = reinterpret_cast<A*>(scratch + kBlasWorkspaceBytes);
+  const BlasHandle handle(scratch, stream);
+  if (s.sum_batch) {
+    return run_summed(handle.get(), s, alpha, a, b, beta, c, kind, bias, partial, stream);
   }
-  finish<T, A>(matrices, 0, nullptr, beta, c, kind, bias, stream);
-  multiply(scratch, s, alpha, a, b, A(1), c);
+  if constexpr (!std::is_same_v<T, A>) {
+    if (kind != GemmBias::none || beta != A(0)) {
+      return run_tiled(handle.get(), s, alpha, a, b, beta, c, kind, bias, partial, stream);
+    }
+  }
+  if (kind != GemmBias::none) finish<T, A>(matrices, 0, nullptr, beta, c, kind, bias, stream);
+  multiply(handle.get(), s, alpha, a, b, kind == GemmBias::none ? beta : A(1), c);
 }
 
 #define CROCUTA_INSTANTIATE(T)                                                                    \

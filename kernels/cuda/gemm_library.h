@@ -1,23 +1,19 @@
-// cuBLASLt: NVIDIA's, or in a build with CROCUTA_CUDA=emulated the part of it that is used here, on
+// cuBLAS: NVIDIA's, or in a build with CROCUTA_CUDA=emulated the part of it that gemm.cu uses, on
 // the CPU's BLAS.
-//
-// Not cublasGemmEx(): for some small products its kernels round alpha * A B to 16 bits before they add
-// beta * C. Nor cuBLASLt's own addition of a bias, which does so for all sizes (both seen on an H100).
-// Here the algorithm is ours to choose, and a sum is rounded once.
 #pragma once
 
 #include "kernels/cuda/toolbox/device.h"
 #include "kernels/types.h"
 
 #if defined(CROCUTA_CUDA_EMULATED)
-#include "emulation/cublas_lt.h"
+#include "emulation/cublas_v2.h"
 #else
-#include <cublasLt.h>
+#include <cublas_v2.h>
 #endif
 
 namespace crocuta::kernels {
 
-// Scratch memory for cuBLASLt, aligned to kBlasAlignment. How it sums depends on the size, which is
+// Scratch memory for cuBLAS, aligned to kBlasAlignment. How it sums depends on the size, which is
 // therefore always the same: what NVIDIA recommends for Hopper.
 #if defined(CROCUTA_CUDA_EMULATED)
 inline constexpr std::size_t kBlasWorkspaceBytes = 4096;
@@ -26,25 +22,25 @@ inline constexpr std::size_t kBlasWorkspaceBytes = std::size_t{32} << 20;
 #endif
 inline constexpr std::size_t kBlasAlignment = 256;
 
-// Matrices of one type, `stride` elements from one to the next, their columns `ld` elements apart.
-struct BlasMatrices {
-  const void* data;
-  cudaDataType type;
-  std::int64_t ld, stride;
-};
+// Throws DeviceError, naming `what`, unless status is CUBLAS_STATUS_SUCCESS.
+void check_cublas(cublasStatus_t status, const char* what);
 
-// `batch` products by columns: C_i = alpha * op(A_i) op(B_i) + beta * C_i, with op(A) [m, k], op(B)
-// [k, n], C [m, n]; no size is 0. A and B have one type.
-struct BlasProducts {
-  cublasOperation_t op_a, op_b;
-  std::int64_t m, n, k, batch;
-  BlasMatrices a, b, c;
-};
+// A handle of cuBLAS for the current device, on loan to one thread and set up so that its results
+// are reproducible: no atomics, sums of 16-bit products in float32 to the end, our scratch memory.
+class BlasHandle {
+ public:
+  BlasHandle(void* workspace, Stream stream);
+  ~BlasHandle();
+  BlasHandle(const BlasHandle&) = delete;
+  BlasHandle& operator=(const BlasHandle&) = delete;
 
-// Queues them on `stream`. alpha and beta are double for matrices in double, else float, in which
-// 16-bit products are summed. `workspace` has kBlasWorkspaceBytes and is overwritten. The same sizes
-// at addresses as aligned give the same bits. Throws DeviceError.
-void blas_multiply(const BlasProducts& products, const void* alpha, const void* beta,
-                   void* workspace, Stream stream);
+  cublasHandle_t get() const { return handle_; }
+
+ private:
+  BlasHandle();
+
+  int device_ = 0;
+  cublasHandle_t handle_ = nullptr;
+};
 
 }  // namespace crocuta::kernels

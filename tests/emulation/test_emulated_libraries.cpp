@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "emulation/cublas_lt.h"
+#include "emulation/cublas_v2.h"
 #include "emulation/cufft.h"
 #include "emulation/errors.h"
 #include "tests/kernels/device_vector.h"
@@ -13,92 +13,41 @@ using crocuta::test::DeviceVector;
 
 namespace {
 
-// What a call describes its matrices by, made and destroyed with it.
-struct Layout {
-  Layout(cudaDataType type, std::uint64_t rows, std::uint64_t columns, int64_t ld, int32_t count,
-         int64_t stride) {
-    REQUIRE(cublasLtMatrixLayoutCreate(&get, type, rows, columns, ld) == CUBLAS_STATUS_SUCCESS);
-    REQUIRE(cublasLtMatrixLayoutSetAttribute(get, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
-                                             sizeof count) == CUBLAS_STATUS_SUCCESS);
-    REQUIRE(cublasLtMatrixLayoutSetAttribute(get, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
-                                             &stride, sizeof stride) == CUBLAS_STATUS_SUCCESS);
-  }
-  ~Layout() { cublasLtMatrixLayoutDestroy(get); }
-
-  cublasLtMatrixLayout_t get = nullptr;
-};
-
 struct Blas {
-  Blas() {
-    REQUIRE(cublasLtCreate(&handle) == CUBLAS_STATUS_SUCCESS);
-    REQUIRE(cublasLtMatmulPreferenceCreate(&preference) == CUBLAS_STATUS_SUCCESS);
-    prefer(4);
-  }
-  ~Blas() {
-    cublasLtMatmulPreferenceDestroy(preference);
-    cublasLtDestroy(handle);
-  }
-  // Algorithms for addresses that are multiples of `bytes`.
-  void prefer(std::uint32_t bytes) {
-    for (const auto attribute :
-         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
-          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
-      REQUIRE(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &bytes, sizeof bytes) ==
-              CUBLAS_STATUS_SUCCESS);
-    }
-  }
+  Blas() { REQUIRE(cublasCreate(&handle) == CUBLAS_STATUS_SUCCESS); }
+  ~Blas() { cublasDestroy(handle); }
 
-  // C [2, 2] = alpha * A [2, 3] B [3, 2] + beta * C, by columns; A is stored transposed if
-  // `op_a` says so.
+  // C [2, 2] = A [2, 3] B [3, 2], by columns.
   cublasStatus_t multiply(const void* a, const void* b, void* c, int64_t m = 2, int64_t lda = 2,
                           cudaDataType type = CUDA_R_32F, cudaDataType type_c = CUDA_R_32F,
-                          cublasComputeType_t compute = CUBLAS_COMPUTE_32F, int32_t count = 1,
-                          cublasOperation_t op_a = CUBLAS_OP_N, float alpha = 1, float beta = 0) {
-    cublasLtMatmulDesc_t operation = nullptr;
-    REQUIRE(cublasLtMatmulDescCreate(&operation, compute,
-                                     compute == CUBLAS_COMPUTE_64F ? CUDA_R_64F : CUDA_R_32F) ==
-            CUBLAS_STATUS_SUCCESS);
-    const auto set = [&](cublasLtMatmulDescAttributes_t attribute, const auto& value) {
-      REQUIRE(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value) ==
-              CUBLAS_STATUS_SUCCESS);
-    };
-    set(CUBLASLT_MATMUL_DESC_TRANSA, op_a);
-    const auto rows = static_cast<std::uint64_t>(m);
-    const bool turned = op_a != CUBLAS_OP_N;
-    const Layout la(type, turned ? 3 : rows, turned ? rows : 3, lda, count, 6);
-    const Layout lb(type, 3, 2, 3, count, 6), lc(type_c, rows, 2, 2, count, 4);
-    cublasLtMatmulHeuristicResult_t chosen = {};
-    int found = 0;
-    cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-        handle, operation, la.get, lb.get, lc.get, lc.get, preference, 1, &chosen, &found);
-    if (status == CUBLAS_STATUS_SUCCESS) {
-      status = cublasLtMatmul(handle, operation, &alpha, a, la.get, b, lb.get, &beta, c, lc.get, c,
-                              lc.get, &chosen.algo, nullptr, 0, nullptr);
-    }
-    cublasLtMatmulDescDestroy(operation);
-    return status;
+                          cublasComputeType_t compute = CUBLAS_COMPUTE_32F, int64_t count = 1) {
+    const float alpha = 1, beta = 0;
+    return cublasGemmStridedBatchedEx_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, m, 2, 3, &alpha, a, type,
+                                         lda, 6, b, type, 3, 6, &beta, c, type_c, 2, 4, count,
+                                         compute, CUBLAS_GEMM_DEFAULT);
   }
 
-  cublasLtHandle_t handle = nullptr;
-  cublasLtMatmulPreference_t preference = nullptr;
+  cublasHandle_t handle = nullptr;
 };
 
 }  // namespace
 
-TEST_CASE("the emulated cuBLASLt counts by columns") {
+TEST_CASE("the emulated cuBLAS counts by columns") {
   Blas blas;
   const DeviceVector<float> a(std::vector<float>{1, 2, 3, 4, 5, 6});  // [1 3 5; 2 4 6]
   const DeviceVector<float> b(std::vector<float>{1, 10, 100, 0, 1, 0});
   const DeviceVector<float> c(4);
   REQUIRE(blas.multiply(a.data(), b.data(), c.data()) == CUBLAS_STATUS_SUCCESS);
   CHECK(c.to_vector() == std::vector<float>{531, 642, 3, 4});
-  // A^T is [1 2 3; 4 5 6] here.
-  REQUIRE(blas.multiply(a.data(), b.data(), c.data(), 2, 3, CUDA_R_32F, CUDA_R_32F,
-                        CUBLAS_COMPUTE_32F, 1, CUBLAS_OP_T, 2, 1) == CUBLAS_STATUS_SUCCESS);
-  CHECK(c.to_vector() == std::vector<float>{531 + 642, 642 + 1308, 3 + 4, 4 + 10});
+  const float alpha = 2, beta = 1;
+  REQUIRE(cublasGemmEx_64(blas.handle, CUBLAS_OP_T, CUBLAS_OP_N, 2, 2, 2, &alpha, a.data(),
+                          CUDA_R_32F, 3, b.data(), CUDA_R_32F, 3, &beta, c.data(), CUDA_R_32F, 2,
+                          CUBLAS_COMPUTE_32F, CUBLAS_GEMM_DEFAULT) == CUBLAS_STATUS_SUCCESS);
+  // A^T is [1 2; 4 5] here, and B [1 0; 10 1].
+  CHECK(c.to_vector() == std::vector<float>{573, 750, 7, 14});
 }
 
-TEST_CASE("the emulated cuBLASLt refuses what cuBLASLt refuses") {
+TEST_CASE("the emulated cuBLAS refuses what cuBLAS refuses") {
   Blas blas;
   const DeviceVector<float> a(6), b(6), c(4);
   const auto multiply = [&](auto... more) {
@@ -114,26 +63,19 @@ TEST_CASE("the emulated cuBLASLt refuses what cuBLASLt refuses") {
         CUBLAS_STATUS_INVALID_VALUE);
   CHECK(multiply(0, 2) == CUBLAS_STATUS_SUCCESS);
   CHECK(multiply(2, 2, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, 0) == CUBLAS_STATUS_SUCCESS);
-  fail_call("cublasLtMatmul", 1);
+  CHECK(cublasSetStream(nullptr, nullptr) == CUBLAS_STATUS_NOT_INITIALIZED);
+  CHECK(cublasSetWorkspace(blas.handle, reinterpret_cast<char*>(a.data()) + 64, 4) ==
+        CUBLAS_STATUS_INVALID_VALUE);
+  fail_call("cublasGemmStridedBatchedEx_64", 1);
   CHECK(multiply(2, 2) == CUBLAS_STATUS_EXECUTION_FAILED);
   CHECK(multiply(2, 2) == CUBLAS_STATUS_SUCCESS);
-}
-
-TEST_CASE("an algorithm for addresses more aligned than those it is given is a fault") {
-  Blas blas;
-  const DeviceVector<float> a(7), b(6), c(4);
-  blas.prefer(16);
-  CHECK(blas.multiply(a.data() + 1, b.data(), c.data()) == CUBLAS_STATUS_SUCCESS);
-  CHECK_THAT(cudaGetErrorString(cudaDeviceSynchronize()),
-             ContainsSubstring("A is not aligned to 16 bytes, for which the algorithm was chosen"));
-  cudaDeviceReset();
 }
 
 TEST_CASE("an operand outside the device's memory is a fault that surfaces later") {
   Blas blas;
   const DeviceVector<float> a(6), b(6), c(4);
   const std::vector<float> host(6);
-  const auto fault_of = [&](const void* x, const void* y, int32_t count) {
+  const auto fault_of = [&](const void* x, const void* y, int64_t count) {
     CHECK(blas.multiply(x, y, c.data(), 2, 2, CUDA_R_32F, CUDA_R_32F, CUBLAS_COMPUTE_32F, count) ==
           CUBLAS_STATUS_SUCCESS);
     const cudaError_t error = cudaDeviceSynchronize();

@@ -31,7 +31,7 @@ const std::vector<LibraryRule>& library_rules() {
        {"kernels/cuda/", "kernels/types.h", "framework/device/", "distributed/backends/nccl"}},
       {{"mpi.h"}, {"distributed/backends/mpi", "distributed/backends/nccl"}},
       {{"nccl.h"}, {"distributed/backends/nccl"}},
-      {{"cblas", "openblas", "mkl"}, {"kernels/cpu/gemm", "emulation/gemm"}},
+      {{"cblas", "openblas", "mkl"}, {"kernels/cpu/gemm", "emulation/cublas"}},
       {{"fftw3"}, {"kernels/cpu/fft", "emulation/cufft"}},
       {{"boost/"}, {"emulation/"}},
       {{"omp.h"}, {}},  // loops run on threads of our own: kernels/cpu/parallel.h

@@ -43,15 +43,15 @@ PYTHON
 find_in_python_packages() {
   local packages library file
   packages=$("$python" -c 'import nvidia; print(*nvidia.__path__)' 2>/dev/null) || return 0
-  for library in cublasLt cufft; do
+  for library in cublas cufft; do
     [[ -e $cuda/lib64/lib$library.so ]] && continue
     # shellcheck disable=SC2086
     file=$(find $packages -name "lib$library.so*" -print -quit)
     [[ $file ]] && options+=("-DCUDA_${library}_LIBRARY=$file")
   done
   # shellcheck disable=SC2086
-  for file in $(find $packages -name cublasLt.h -o -name cufft.h | xargs -r -n 1 dirname | sort -u); do
-    [[ -e $cuda/include/cublasLt.h ]] ||
+  for file in $(find $packages -name cublas_v2.h -o -name cufft.h | xargs -r -n 1 dirname | sort -u); do
+    [[ -e $cuda/include/cublas_v2.h ]] ||
       export CPLUS_INCLUDE_PATH=$file${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}
   done
   # shellcheck disable=SC2086
