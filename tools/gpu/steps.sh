@@ -248,9 +248,8 @@ profile_one_block() {
   local metrics=gpu__time_duration.sum,dram__throughput.avg.pct_of_peak_sustained_elapsed
   metrics+=,sm__throughput.avg.pct_of_peak_sustained_elapsed,launch__registers_per_thread
   local status=0
-  ncu --clock-control none --csv --page raw --metrics "$metrics" --launch-skip 1300 \
-    --launch-count 700 "$build/bin/bench_train_step" --device cuda --dtype bfloat16 \
-    768 1 8192 8 16 1 >"$out/ncu_one_block.csv" 2>&1 || status=$?
+  ncu --clock-control none --csv --page raw --metrics "$metrics" "$build/bin/bench_train_step" \
+    --device cuda --dtype bfloat16 768 1 8192 8 16 1 >"$out/ncu_one_block.csv" 2>&1 || status=$?
   if grep ERR_NVGPUCTRPERM "$out/ncu_one_block.csv"; then return 77; fi  # counters are not for us
   tail -n 1 "$out/ncu_one_block.csv"
   return "$status"
