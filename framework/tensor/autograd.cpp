@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "framework/ops/ops.h"
 #include "framework/tensor/dispatch.h"
 #include "framework/tensor/strided.h"
 #include "kernels/elementwise.h"
@@ -32,6 +31,21 @@ void release(autograd::Node* node) {
   draining = false;
 }
 
+// y = a + b, all of one shape and kind; y has no gaps, and may be a.
+void add_into(const Tensor& y, const Tensor& a, const Tensor& b) {
+  const auto walk = strided_shape<2>(y.shape(), {a.strides(), b.strides()});
+  dispatch("backward", y, [&]<class Device, class T>() {
+    kernels::binary<Device, kernels::Add, T>(walk, {}, a.data<T>(), b.data<T>(), y.data<T>(),
+                                             current_stream(y.device()));
+  });
+}
+
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  Tensor y = empty(a.shape(), a.options());
+  add_into(y, a, b);
+  return y;
+}
+
 // A sum of gradients. The first is borrowed, so that a single gradient is never copied; from the
 // second on, the sum has storage of its own and grows in place.
 struct Accumulator {
@@ -42,14 +56,10 @@ struct Accumulator {
     if (!sum.defined()) {
       sum = grad;
     } else if (!owned) {
-      sum = crocuta::add(sum, grad);
+      sum = sum_of(sum, grad);
       owned = true;
     } else {
-      const auto walk = strided_shape<2>(sum.shape(), {sum.strides(), grad.strides()});
-      dispatch("backward", sum, [&]<class Device, class T>() {
-        kernels::binary<Device, kernels::Add, T>(walk, {}, sum.data<T>(), grad.data<T>(),
-                                                 sum.data<T>(), current_stream(sum.device()));
-      });
+      add_into(sum, sum, grad);
     }
   }
 };
@@ -86,7 +96,7 @@ void require_version(const char* what, const Tensor& tensor, std::uint64_t versi
 }
 
 void accumulate_leaf(const Tensor& leaf, const Tensor& grad) {
-  leaf.set_grad(leaf.grad().defined() ? add(leaf.grad(), grad) : grad);
+  leaf.set_grad(leaf.grad().defined() ? sum_of(leaf.grad(), grad) : grad);
 }
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <string_view>
 
@@ -16,6 +17,8 @@ namespace fs = std::filesystem;
 // it computes with those for the CPU.
 constexpr std::array<std::string_view, 6> kFolders = {"emulation",   "kernels", "framework",
                                                       "distributed", "layers",  "examples"};
+// The rooms of framework/, likewise.
+constexpr std::array<std::string_view, 6> kRooms = {"base", "device", "tensor", "ops", "nn", "io"};
 constexpr std::array<std::string_view, 3> kFreeFolders = {"tests", "bench", "tools"};
 
 // Headers (by how their names start) and the only files (likewise) that may include them.
@@ -55,6 +58,12 @@ template <class Folders>
 int position(const Folders& folders, std::string_view folder) {
   const auto found = std::find(folders.begin(), folders.end(), folder);
   return found == folders.end() ? -1 : static_cast<int>(found - folders.begin());
+}
+
+// The room of a path below framework/; "" for what lies in none.
+std::string_view room(std::string_view path) {
+  constexpr std::string_view kFramework = "framework/";
+  return path.starts_with(kFramework) ? top_folder(path.substr(kFramework.size())) : "";
 }
 
 std::string violation(const SourceFile& file, std::size_t line, const std::string& message) {
@@ -112,6 +121,13 @@ std::vector<std::string> folder_violations(const SourceFile& file) {
     } else if (other < 0) {
       found.push_back(violation(file, i, "\"" + header + "\" is not a path from the root"));
     }
+    const int own_room = position(kRooms, room(file.path)),
+              other_room = position(kRooms, room(header));
+    if (own_room >= 0 && other_room > own_room) {
+      found.push_back(violation(
+          file, i,
+          "framework/" + std::string(kRooms[own_room]) + "/ must not include \"" + header + "\""));
+    }
   }
   return found;
 }
@@ -142,6 +158,25 @@ std::vector<std::string> kernel_violations(const SourceFile& file) {
     if (std::smatch word; std::regex_search(code, word, outside)) {
       found.push_back(violation(file, i, "kernels do not use " + word.str()));
     }
+  }
+  return found;
+}
+
+std::vector<std::string> budget_violations(const std::vector<SourceFile>& files) {
+  std::map<std::string_view, std::size_t> budgets = {{"tensor", 1500}, {"ops", 2200}, {"nn", 1100}};
+  std::vector<std::string> found;
+  std::map<std::string_view, std::size_t> lines;
+  for (const SourceFile& file : files) {
+    if (top_folder(file.path) != "framework") continue;
+    if (position(kRooms, room(file.path)) < 0) {
+      found.push_back(violation(file, 0, "is in none of framework's rooms"));
+    }
+    lines[room(file.path)] += file.lines.size();
+  }
+  for (const auto& [name, most] : budgets) {
+    if (lines[name] <= most) continue;
+    found.push_back("framework/" + std::string(name) + "/ has " + std::to_string(lines[name]) +
+                    " lines, more than " + std::to_string(most));
   }
   return found;
 }

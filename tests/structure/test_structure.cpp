@@ -55,6 +55,31 @@ TEST_CASE("an include against the order of the folders is noticed") {
   CHECK(folder_violations({"examples/hyena/a.cpp", {"#include \"kernels/types.h\""}}).empty());
 }
 
+TEST_CASE("the rooms of framework/ include only themselves and those before") {
+  CHECK(
+      folder_violations({"framework/tensor/a.cpp", {"#include \"framework/ops/ops.h\""}}) ==
+      Violations{
+          "framework/tensor/a.cpp:1: framework/tensor/ must not include \"framework/ops/ops.h\""});
+  CHECK(folder_violations({"framework/base/a.h", {"#include \"framework/device/device.h\""}})
+            .size() == 1);
+  CHECK(folder_violations({"framework/io/a.cpp", {"#include \"framework/base/file.h\""}}).empty());
+  CHECK(folder_violations({"layers/a.cpp", {"#include \"framework/io/a.h\""}}).empty());
+}
+
+TEST_CASE("the rooms of framework/ keep to their budgets of lines") {
+  CHECK(budget_violations(source_files(kRoot)) == Violations{});
+}
+
+TEST_CASE("a room that has outgrown its budget is noticed, and a file in none") {
+  const std::vector<std::string> lines(751);
+  CHECK(
+      budget_violations({{"framework/tensor/a.h", lines}, {"framework/io/a.cpp", lines}}).empty());
+  CHECK(budget_violations({{"framework/tensor/a.h", lines}, {"framework/tensor/a.cpp", lines}}) ==
+        Violations{"framework/tensor/ has 1502 lines, more than 1500"});
+  CHECK(budget_violations({{"framework/a.h", {""}}}) ==
+        Violations{"framework/a.h:1: is in none of framework's rooms"});
+}
+
 TEST_CASE("CUDA, MPI, NCCL, BLAS, FFT and the heavy headers stay where they belong") {
   CHECK(check_all(library_violations) == Violations{});
 }
