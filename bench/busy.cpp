@@ -21,11 +21,11 @@
 
 #include "bench/harness.h"
 #include "examples/hyena/decode.h"
-#include "examples/hyena/hyena_lm.h"
 #include "framework/nn/optimizer.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
 #include "kernels/cpu/parallel.h"
+#include "layers/hyena/lm.h"
 
 using namespace crocuta;
 

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "bench/harness.h"
-#include "examples/hyena/hyena_lm.h"
 #include "framework/nn/optimizer.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/hyena/lm.h"
 
 using namespace crocuta;
 

@@ -1,5 +1,5 @@
 # crocuta_registered_library(<name> <source>...): a library whose layers register themselves under a
-# name (REGISTER_LAYER). A linker takes from a static archive only what somebody calls, and nobody
+# name (CROCUTA_REGISTER_LAYER). A linker takes from a static archive only what somebody calls, and nobody
 # calls a registration, so linking <name> links the whole of its archive.
 function(crocuta_registered_library name)
   add_library(${name}_archive STATIC ${ARGN})

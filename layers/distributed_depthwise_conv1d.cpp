@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -105,6 +105,6 @@ Tensor DistributedDepthwiseConv1d::forward(const Tensor& x, const ProcessGroup& 
       {.causal = causal(), .hidden_dim = hidden_dim(), .channel_offset = cp.rank() * channels});
 }
 
-REGISTER_LAYER("DistributedDepthwiseConv1d", DistributedDepthwiseConv1d);
+CROCUTA_REGISTER_LAYER("DistributedDepthwiseConv1d", DistributedDepthwiseConv1d);
 
 }  // namespace crocuta

@@ -1,8 +1,8 @@
 #include "layers/embedding.h"
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -40,6 +40,6 @@ Tensor Embedding::forward(const Tensor& ids, const ProcessGroup& /*cp*/) {
   return embedding(ids, weight_);
 }
 
-REGISTER_LAYER("Embedding", Embedding);
+CROCUTA_REGISTER_LAYER("Embedding", Embedding);
 
 }  // namespace crocuta

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -44,6 +44,6 @@ Tensor LayerNorm::forward(const Tensor& x, const ProcessGroup& /*cp*/) {
   return layer_norm(x, weight_, bias_, eps_);
 }
 
-REGISTER_LAYER("LayerNorm", LayerNorm);
+CROCUTA_REGISTER_LAYER("LayerNorm", LayerNorm);
 
 }  // namespace crocuta

@@ -2,9 +2,9 @@
 
 #include <cmath>
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -49,6 +49,6 @@ Tensor Linear::forward(const Tensor& x, const ProcessGroup& /*cp*/) {
   return linear(x, weight_, bias_);
 }
 
-REGISTER_LAYER("Linear", Linear);
+CROCUTA_REGISTER_LAYER("Linear", Linear);
 
 }  // namespace crocuta

@@ -1,7 +1,7 @@
 #include "layers/mlp.h"
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -52,6 +52,6 @@ Tensor MLP::forward(const Tensor& x, const ProcessGroup& cp) {
   return fc2_(gelu(fc1_(x, cp)), cp);
 }
 
-REGISTER_LAYER("MLP", MLP);
+CROCUTA_REGISTER_LAYER("MLP", MLP);
 
 }  // namespace crocuta

@@ -1,4 +1,4 @@
-#include "framework/nn/registry.h"
+#include "layers/registry.h"
 
 #include <map>
 #include <mutex>
@@ -79,11 +79,11 @@ detail::Registrar::Registrar(const char* name, LayerFactory factory) noexcept {
   if (!registry().add(name, factory)) registry().mark_ambiguous(name);
 }
 
-std::unique_ptr<Module> make_layer(std::string_view name, const Config& config) {
+std::unique_ptr<Layer> make_layer(std::string_view name, const Config& config) {
   const LayerFactory factory = registry().find(name);
   // A copy, since a Config notes what is asked of it and threads may share the original.
   const Config own = config;
-  std::unique_ptr<Module> layer = factory(own);
+  std::unique_ptr<Layer> layer = factory(own);
   own.finish();
   return layer;
 }

@@ -5,7 +5,7 @@
 //     explicit Gate(const Config& config);  // reads its options, then calls config.finish()
 //     ...
 //   };
-//   REGISTER_LAYER("Gate", Gate);           // in gate.cpp
+//   CROCUTA_REGISTER_LAYER("Gate", Gate);           // in gate.cpp
 //
 // The library that holds the layer must be linked whole: crocuta_registered_library() in CMake.
 #pragma once
@@ -16,15 +16,15 @@
 #include <vector>
 
 #include "framework/base/config.h"
-#include "framework/nn/module.h"
+#include "layers/layer.h"
 
 namespace crocuta {
 
-using LayerFactory = std::unique_ptr<Module> (*)(const Config& config);
+using LayerFactory = std::unique_ptr<Layer> (*)(const Config& config);
 
 // Makes a layer. Throws ArgumentError for an unknown name, listing the known ones, and for a
 // configuration with a key that the layer did not ask for, as well as what the layer throws.
-std::unique_ptr<Module> make_layer(std::string_view name, const Config& config);
+std::unique_ptr<Layer> make_layer(std::string_view name, const Config& config);
 
 // The registered names, sorted.
 std::vector<std::string> layer_names();
@@ -42,10 +42,10 @@ struct Registrar {
 
 #define CROCUTA_JOIN_(a, b) a##b
 #define CROCUTA_JOIN(a, b) CROCUTA_JOIN_(a, b)
-#define REGISTER_LAYER(name, Type)                                                      \
-  static const ::crocuta::detail::Registrar CROCUTA_JOIN(registrar_, __COUNTER__)(      \
-      name, [](const ::crocuta::Config& config) -> std::unique_ptr<::crocuta::Module> { \
-        return std::make_unique<Type>(config);                                          \
+#define CROCUTA_REGISTER_LAYER(name, Type)                                             \
+  static const ::crocuta::detail::Registrar CROCUTA_JOIN(registrar_, __COUNTER__)(     \
+      name, [](const ::crocuta::Config& config) -> std::unique_ptr<::crocuta::Layer> { \
+        return std::make_unique<Type>(config);                                         \
       })
 
 }  // namespace crocuta

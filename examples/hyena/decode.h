@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "examples/hyena/hyena_lm.h"
+#include "layers/hyena/lm.h"
 
 namespace crocuta::hyena {
 

@@ -22,7 +22,7 @@ struct Options {
   std::int64_t train_sequences = 0;  // of recall; 0: fresh ones for ever
   std::int64_t test_sequences = 500;
 
-  // The model: examples/hyena/hyena_lm.h.
+  // The model: layers/hyena/lm.h.
   std::int64_t d_model = 64, n_layers = 2, filter_order = 64, emb_dim = 5, d_inner = 0;
   double w = 10, dropout = 0;
   DType dtype = DType::float32;

@@ -7,11 +7,11 @@
 #include <string>
 
 #include "distributed/context_parallel.h"
-#include "examples/hyena/hyena_lm.h"
 #include "examples/hyena/options.h"
 #include "examples/hyena/tasks/task.h"
 #include "framework/io/checkpoint.h"
 #include "framework/nn/optimizer.h"
+#include "layers/hyena/lm.h"
 
 namespace crocuta::hyena {
 

@@ -1,7 +1,7 @@
 #include "examples/new_layer/gated_mlp.h"
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -45,6 +45,6 @@ Tensor GatedMLP::forward(const Tensor& x, const ProcessGroup& cp) {
   return down_(silu(gate_(x, cp)) * up_(x, cp), cp);
 }
 
-REGISTER_LAYER("GatedMLP", GatedMLP);
+CROCUTA_REGISTER_LAYER("GatedMLP", GatedMLP);
 
 }  // namespace crocuta

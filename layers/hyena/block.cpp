@@ -1,7 +1,7 @@
 #include "layers/hyena/block.h"
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
+#include "layers/registry.h"
 #include "layers/sequence_dropout.h"
 
 namespace crocuta {
@@ -51,6 +51,6 @@ Tensor HyenaBlock::forward(const Tensor& x, const ProcessGroup& cp) {
   return r + dropout(mlp_(norm2_(r, cp), cp), cp);
 }
 
-REGISTER_LAYER("HyenaBlock", HyenaBlock);
+CROCUTA_REGISTER_LAYER("HyenaBlock", HyenaBlock);
 
 }  // namespace crocuta

@@ -1,9 +1,9 @@
-#include "examples/hyena/hyena_lm.h"
+#include "layers/hyena/lm.h"
 
 #include <string>
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
+#include "layers/registry.h"
 #include "layers/sequence_dropout.h"
 
 namespace crocuta {
@@ -100,6 +100,6 @@ HyenaLM::Groups HyenaLM::parameter_groups() const {
   return groups;
 }
 
-REGISTER_LAYER("HyenaLM", HyenaLM);
+CROCUTA_REGISTER_LAYER("HyenaLM", HyenaLM);
 
 }  // namespace crocuta

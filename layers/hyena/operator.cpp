@@ -1,7 +1,7 @@
 #include "layers/hyena/operator.h"
 
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -87,6 +87,6 @@ StateDict interleave_streams(const StateDict& state) {
   return out;
 }
 
-REGISTER_LAYER("HyenaOperator", HyenaOperator);
+CROCUTA_REGISTER_LAYER("HyenaOperator", HyenaOperator);
 
 }  // namespace crocuta

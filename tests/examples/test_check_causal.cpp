@@ -1,9 +1,9 @@
 // The language model does not look ahead, and train_hyena --check-causal says so.
 #include <filesystem>
 
-#include "examples/hyena/hyena_lm.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/hyena/lm.h"
 #include "layers/inspect/causality.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"

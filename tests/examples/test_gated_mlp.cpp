@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "examples/new_layer/gated_mlp.h"
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/check_op.h"
 #include "tests/support/gradcheck.h"

@@ -4,9 +4,9 @@
 
 #include "distributed/backends/threads.h"
 #include "distributed/gradient_sync.h"
-#include "examples/hyena/hyena_lm.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/hyena/lm.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
 

@@ -1,7 +1,7 @@
 // The families in which parameters move: optimizers, and training steps of the whole model.
-#include "examples/hyena/hyena_lm.h"
 #include "framework/nn/optimizer.h"
 #include "framework/ops/ops.h"
+#include "layers/hyena/lm.h"
 #include "tests/golden/golden.h"
 
 namespace crocuta::test {

@@ -12,11 +12,7 @@
 namespace crocuta::test {
 
 std::unique_ptr<Layer> layer_from_json(const std::string& name, const std::string& json) {
-  std::unique_ptr<Module> module = make_layer(name, Config::parse(json));
-  auto* layer = dynamic_cast<Layer*>(module.get());
-  if (!layer) throw Error(str(name, " is not a Layer"));
-  module.release();
-  return std::unique_ptr<Layer>(layer);
+  return make_layer(name, Config::parse(json));
 }
 
 void randomize(const Module& module, std::uint64_t seed) {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "framework/nn/module.h"
-#include "framework/nn/registry.h"
 #include "layers/layer.h"
+#include "layers/registry.h"
 
 namespace crocuta::test {
 

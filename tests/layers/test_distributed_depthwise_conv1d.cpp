@@ -6,9 +6,9 @@
 
 #include "distributed/backends/threads.h"
 #include "framework/device/allocator.h"
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/registry.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
 #include "tests/support/check_op.h"

@@ -1,4 +1,4 @@
-#include "examples/hyena/hyena_lm.h"
+#include "layers/hyena/lm.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 #include <regex>
 #include <set>
 
-#include "framework/nn/registry.h"
+#include "layers/registry.h"
 #include "tests/cases/declared.h"
 #include "tests/structure/source_tree.h"
 #include "tests/support/catch.h"
@@ -48,7 +48,7 @@ TEST_CASE("every registered layer declares its tests") {
 }
 
 TEST_CASE("every layer that the sources register is linked here") {
-  static const std::regex call(R"re(^REGISTER_LAYER\("(\w+)")re");
+  static const std::regex call(R"re(^CROCUTA_REGISTER_LAYER\("(\w+)")re");
   std::set<std::string> names;
   std::smatch match;
   for (const SourceFile& file : source_files(CROCUTA_SOURCE_DIR)) {

@@ -3,9 +3,9 @@
 
 #include "distributed/collectives.h"
 #include "framework/io/safetensors.h"
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "layers/linear.h"
+#include "layers/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/temporary_directory.h"
 #include "tools/verify_cp/verify_cp_program.h"
@@ -77,7 +77,7 @@ class Chain : public Layer {
   Linear& last_;
 };
 
-REGISTER_LAYER("Chain", Chain);
+CROCUTA_REGISTER_LAYER("Chain", Chain);
 
 struct Outcome {
   int status;

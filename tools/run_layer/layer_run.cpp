@@ -4,11 +4,11 @@
 
 #include "distributed/gradient_sync.h"
 #include "framework/base/error.h"
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/autograd.h"
 #include "framework/tensor/random.h"
 #include "layers/layer.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -61,13 +61,7 @@ Tensor shard(const char* name, const Tensor& x, int dim, const ProcessGroup& gro
 
 std::unique_ptr<Layer> build(const LayerRun& run, const StateDict& params) {
   manual_seed(run.seed);
-  std::unique_ptr<Module> module = make_layer(run.layer, run.config);
-  auto* as_layer = dynamic_cast<Layer*>(module.get());
-  if (!as_layer) {
-    throw ArgumentError(str("'", printable(run.layer), "' is registered but is not a Layer"));
-  }
-  module.release();
-  std::unique_ptr<Layer> layer(as_layer);
+  std::unique_ptr<Layer> layer = make_layer(run.layer, run.config);
   layer->train(false);
   if (params.empty()) return layer;
   for (const auto& [name, tensor] : layer->state_dict()) {

@@ -9,7 +9,7 @@
 #include "framework/base/json.h"
 #include "framework/base/program.h"
 #include "framework/io/safetensors.h"
-#include "framework/nn/registry.h"
+#include "layers/registry.h"
 #include "tools/run_layer/layer_run.h"
 #include "tools/run_layer/run_layer_options.h"
 

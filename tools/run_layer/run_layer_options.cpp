@@ -4,7 +4,7 @@
 
 #include "framework/base/cli.h"
 #include "framework/base/error.h"
-#include "framework/nn/registry.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {

@@ -5,10 +5,10 @@
 #include <limits>
 
 #include "distributed/context_parallel.h"
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/autograd.h"
 #include "framework/tensor/random.h"
+#include "layers/registry.h"
 
 namespace crocuta {
 namespace {
@@ -82,13 +82,7 @@ double difference(const Tensor& whole, Tensor mine, const ProcessGroup& group, b
 
 std::unique_ptr<Layer> build(const CpSubject& subject) {
   manual_seed(subject.seed);
-  std::unique_ptr<Module> module = make_layer(subject.layer, subject.config);
-  auto* as_layer = dynamic_cast<Layer*>(module.get());
-  if (!as_layer) {
-    throw ArgumentError(str("'", printable(subject.layer), "' is registered but is not a Layer"));
-  }
-  module.release();
-  std::unique_ptr<Layer> layer(as_layer);
+  std::unique_ptr<Layer> layer = make_layer(subject.layer, subject.config);
   if (!subject.params.empty()) {
     layer->load_state_dict(subject.params);
     return layer;

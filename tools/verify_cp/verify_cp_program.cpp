@@ -18,11 +18,11 @@
 #include "framework/base/output.h"
 #include "framework/base/program.h"
 #include "framework/io/safetensors.h"
-#include "framework/nn/registry.h"
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
 #include "framework/tensor/strided.h"
 #include "layers/layer_options.h"
+#include "layers/registry.h"
 #include "tools/verify_cp/cp_comparison.h"
 
 namespace crocuta {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "examples/hyena/hyena_lm.h"
+#include "layers/hyena/lm.h"
 
 namespace crocuta::hyena {
 
