@@ -219,6 +219,39 @@ struct ClampBackward {
   }
 };
 
+// 1 / sqrt(x)
+struct Rsqrt {
+  template <class A>
+  CROCUTA_HOST_DEVICE A operator()(A x) const {
+    return 1 / std::sqrt(x);
+  }
+};
+// From y = 1 / sqrt(x).
+struct RsqrtBackward {
+  template <class A>
+  CROCUTA_HOST_DEVICE A operator()(A y, A dy) const {
+    return dy * (y * y * y / -2);
+  }
+};
+
+// log(1 + exp(x)) as max(x, 0) + log(1 + u) with u = exp(-|x|). What 1 + u rounds away from u is made
+// up for by the ratio of u to what is left of it (Goldberg, "What every computer scientist should know
+// about floating-point arithmetic", 1991, theorem 4).
+struct Softplus {
+  template <class A>
+  CROCUTA_HOST_DEVICE A operator()(A x) const {
+    const A u = math::exp(x < 0 ? x : -x), sum = 1 + u, left = sum - 1;
+    const A log_sum = left == 0 ? u : math::log(sum) * (u / left);
+    return (x > 0 ? x : A(0)) + (x != x ? x : log_sum);
+  }
+};
+struct SoftplusBackward {
+  template <class A>
+  CROCUTA_HOST_DEVICE A operator()(A x, A dy) const {
+    return dy * math::sigmoid(x);
+  }
+};
+
 // Instantiated for the floating types:
 // One per line: clang-format 14 does not settle on anything else.
 // clang-format off
@@ -237,7 +270,9 @@ struct ClampBackward {
   X(Abs)                          \
   X(Square)                       \
   X(Pow)                          \
-  X(Clamp)
+  X(Clamp)                        \
+  X(Rsqrt)                        \
+  X(Softplus)
 #define CROCUTA_UNARY_BACKWARD_FUNCTORS(X) \
   X(SqrtBackward)                          \
   X(SinBackward)                           \
@@ -250,7 +285,9 @@ struct ClampBackward {
   X(AbsBackward)                           \
   X(SquareBackward)                        \
   X(PowBackward)                           \
-  X(ClampBackward)
+  X(ClampBackward)                         \
+  X(RsqrtBackward)                         \
+  X(SoftplusBackward)
 // clang-format on
 
 }  // namespace crocuta::kernels

@@ -17,12 +17,15 @@ Tensor last(const Tensor& x, int dim) {
   return transpose(x, dim, -1);
 }
 
-Largest largest(const char* op, const Tensor& x, int dim) {
+// The largest elements of x, or of -x.
+Largest largest(const char* op, const Tensor& x, int dim, bool negated) {
   if (x.size(dim) == 0) {
     fail<ShapeError>(op, "x", str("at least one element along dimension ", dim),
                      to_string(x.shape()));
   }
-  const Tensor rows = last(x.detach(), dim).contiguous();
+  if (!is_floating(x.dtype())) detail::not_floating(op, x.dtype());
+  const Tensor values = negated ? neg(x.detach()) : x.detach();
+  const Tensor rows = last(values, dim).contiguous();
   const std::int64_t n = x.size(dim);
   Shape shape = rows.shape();
   shape.back() = 1;
@@ -35,16 +38,15 @@ Largest largest(const char* op, const Tensor& x, int dim) {
   return result;
 }
 
-}  // namespace
-
-Tensor max(const Tensor& x, int dim) {
-  dim = normalize_dim("max", dim, x.dim());
-  const Largest found = largest("max", x, dim);
-  return record("max", squeeze(last(found.values, dim), dim), {x},
-                [dim, indices = found.indices, shape = found.moved](const Tensor& dy) -> Grads {
+Tensor extreme(const char* op, const Tensor& x, int dim, bool smallest) {
+  dim = normalize_dim(op, dim, x.dim());
+  const Largest found = largest(op, x, dim, smallest);
+  const Tensor values = smallest ? neg(found.values) : found.values;
+  return record(op, squeeze(last(values, dim), dim), {x},
+                [op, dim, indices = found.indices, shape = found.moved](const Tensor& dy) -> Grads {
                   const Tensor rows = last(unsqueeze(dy, dim), dim).contiguous();
                   Tensor dx = empty(shape, dy.options());
-                  dispatch("max", dy, [&]<class Device, class T>() {
+                  dispatch(op, dy, [&]<class Device, class T>() {
                     kernels::max_backward<Device, T>(indices.numel(), shape.back(),
                                                      indices.data<std::int64_t>(), rows.data<T>(),
                                                      dx.data<T>(), current_stream(dy.device()));
@@ -53,9 +55,30 @@ Tensor max(const Tensor& x, int dim) {
                 });
 }
 
+Tensor arg_extreme(const char* op, const Tensor& x, int dim, bool smallest) {
+  dim = normalize_dim(op, dim, x.dim());
+  return squeeze(last(largest(op, x, dim, smallest).indices, dim), dim).contiguous();
+}
+
+}  // namespace
+
+Tensor max(const Tensor& x, int dim) {
+  return extreme("max", x, dim, false);
+}
+Tensor max(const Tensor& x) {
+  return extreme("max", reshape(x, {x.numel()}), 0, false);
+}
 Tensor argmax(const Tensor& x, int dim) {
-  dim = normalize_dim("argmax", dim, x.dim());
-  return squeeze(last(largest("argmax", x, dim).indices, dim), dim).contiguous();
+  return arg_extreme("argmax", x, dim, false);
+}
+Tensor min(const Tensor& x, int dim) {
+  return extreme("min", x, dim, true);
+}
+Tensor min(const Tensor& x) {
+  return extreme("min", reshape(x, {x.numel()}), 0, true);
+}
+Tensor argmin(const Tensor& x, int dim) {
+  return arg_extreme("argmin", x, dim, true);
 }
 
 }  // namespace crocuta

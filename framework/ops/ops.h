@@ -3,6 +3,7 @@
 // ShapeError. Dimensions count from 0, or from the end when negative.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -58,6 +59,9 @@ inline Tensor operator*(double c, const Tensor& x) {
 inline Tensor operator/(const Tensor& x, double c) {
   return affine(x, 1 / c, 0);
 }
+inline Tensor operator/(double c, const Tensor& x) {
+  return div(full({}, c, x.options()), x);
+}
 
 // ---- convolution (ops/depthwise_conv1d.cpp) ----
 struct DepthwiseConv1dOptions {
@@ -79,6 +83,8 @@ Tensor depthwise_conv1d(const Tensor& x, const Tensor& weight, const Tensor& bia
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
+// 1 / sqrt(x)
+Tensor rsqrt(const Tensor& x);
 Tensor sin(const Tensor& x);
 Tensor cos(const Tensor& x);
 Tensor tanh(const Tensor& x);
@@ -92,6 +98,8 @@ Tensor pow(const Tensor& x, double exponent);
 Tensor relu(const Tensor& x);
 // 1 / (1 + exp(-x))
 Tensor sigmoid(const Tensor& x);
+// log(1 + exp(x)) = -log(sigmoid(-x)), to all its digits also where it is small
+Tensor softplus(const Tensor& x);
 // x * sigmoid(x)
 Tensor silu(const Tensor& x);
 // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))): Hendrycks and Gimpel, 2016,
@@ -109,6 +117,10 @@ Tensor transpose(const Tensor& x, int a, int b);
 Tensor permute(const Tensor& x, const std::vector<int>& order);
 // Elements [start, start + length) of dimension dim.
 Tensor narrow(const Tensor& x, int dim, std::int64_t start, std::int64_t length);
+// Every step-th element of dimension dim from start to before stop: Python's x[start:stop:step].
+// Negative start and stop count from the end; both are brought into the dimension. step > 0.
+Tensor slice(const Tensor& x, int dim, std::int64_t start, std::int64_t stop,
+             std::int64_t step = 1);
 // Element `index` of dimension dim, which disappears; a negative index counts from the end.
 Tensor select(const Tensor& x, int dim, std::int64_t index);
 // A dimension of size 1 put in before dimension dim, or taken out.
@@ -118,6 +130,13 @@ Tensor squeeze(const Tensor& x, int dim);
 Tensor expand(const Tensor& x, const Shape& shape);
 // Joined along dim; the other sizes agree.
 Tensor cat(const std::vector<Tensor>& xs, int dim);
+// Joined along a new dimension dim; all sizes agree.
+Tensor stack(const std::vector<Tensor>& xs, int dim);
+// Views of `size` elements of dimension dim each, and of what is left at the end; of no elements,
+// one view.
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, int dim);
+// At most `count` of them, all but the last as long as each other.
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t count, int dim);
 // Each element of dimension dim `repeats` times in a row: [a, b] → [a, a, b, b].
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, int dim);
 
@@ -146,17 +165,37 @@ Tensor hyena_conv(const Tensor& u, const Tensor& k, const Tensor& skip = {});
 Tensor sum(const Tensor& x);
 // The sum over the given dimensions, which become 1 (keepdim) or disappear.
 Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
+template <std::same_as<int> Dim>
+Tensor sum(const Tensor& x, Dim dim, bool keepdim = false) {
+  return sum(x, std::vector<int>{dim}, keepdim);
+}
 // Not finite where partial sums overflow: those of x's dtype, of float32 for the 16-bit ones.
 Tensor mean(const Tensor& x);
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keepdim = false);
+template <std::same_as<int> Dim>
+Tensor mean(const Tensor& x, Dim dim, bool keepdim = false) {
+  return mean(x, std::vector<int>{dim}, keepdim);
+}
+// The squared differences from the mean, summed and divided by their number less `correction`
+// (1: Bessel's), which is to be positive; and its root.
+Tensor var(const Tensor& x, const std::vector<int>& dims, std::int64_t correction = 1,
+           bool keepdim = false);
+Tensor std(const Tensor& x, const std::vector<int>& dims, std::int64_t correction = 1,
+           bool keepdim = false);
 // Summed over the dimensions in which broadcasting stretched `shape` to x's: expand's transpose.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 
 // The largest element along dim, which disappears. Its gradient goes to the first of them. NaN is
 // larger than any number; where all are -infinity, the first of them is the largest.
 Tensor max(const Tensor& x, int dim);
+// Of all elements, shape [].
+Tensor max(const Tensor& x);
 // Where it is: int64, outside the graph.
 Tensor argmax(const Tensor& x, int dim);
+// The same of the smallest; NaN is smaller than any number.
+Tensor min(const Tensor& x, int dim);
+Tensor min(const Tensor& x);
+Tensor argmin(const Tensor& x, int dim);
 // The sum of squares of all elements, a float64 number outside the graph.
 Tensor squared_norm(const Tensor& x);
 
@@ -166,6 +205,11 @@ Tensor squared_norm(const Tensor& x);
 Tensor softmax(const Tensor& x);
 // log(softmax(x)), without the rounding of softmax
 Tensor log_softmax(const Tensor& x);
+// Along another dimension.
+Tensor softmax(const Tensor& x, int dim);
+Tensor log_softmax(const Tensor& x, int dim);
+// log(sum exp(x)) along dim, which becomes 1 (keepdim) or disappears.
+Tensor logsumexp(const Tensor& x, int dim, bool keepdim = false);
 // (x - mean) / sqrt(variance + eps) * weight + bias: Ba, Kiros and Hinton, 2016, arXiv 1607.06450.
 // weight and bias [n], n the size of x's last dimension. Holds for all finite x, those whose
 // squares overflow or vanish included; a row with NaN or an infinity is NaN throughout.

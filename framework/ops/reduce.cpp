@@ -97,6 +97,31 @@ Tensor mean(const Tensor& x) {
   return mean(x, all_dims(x));
 }
 
+namespace {
+// In the type of sums, which 16-bit results are rounded from.
+Tensor variance(const char* op, const Tensor& x, const std::vector<int>& dims,
+                std::int64_t correction, bool keepdim) {
+  if (!is_floating(x.dtype())) detail::not_floating(op, x.dtype());
+  std::int64_t count = 1;
+  for (const int d : normalize_dims(op, x, dims)) count *= x.size(d);
+  if (count <= correction) {
+    fail<ShapeError>(op, "x", str("more than ", correction, " elements to take it of"),
+                     str(count, " of ", to_string(x.shape())));
+  }
+  const Tensor wide = x.to(accumulator_dtype(x.dtype()));
+  const Tensor squares = square(wide - mean(wide, dims, true));
+  return affine(sum(squares, dims, keepdim), 1.0 / static_cast<double>(count - correction), 0);
+}
+}  // namespace
+
+Tensor var(const Tensor& x, const std::vector<int>& dims, std::int64_t correction, bool keepdim) {
+  return variance("var", x, dims, correction, keepdim).to(x.dtype());
+}
+
+Tensor std(const Tensor& x, const std::vector<int>& dims, std::int64_t correction, bool keepdim) {
+  return sqrt(variance("std", x, dims, correction, keepdim)).to(x.dtype());
+}
+
 Tensor squared_norm(const Tensor& x) {
   const Tensor input = x.detach().contiguous();
   Tensor y = empty({}, {DType::float64, x.device()});

@@ -38,11 +38,21 @@ Shape resolve(const Tensor& x, Shape shape) {
   return shape;
 }
 
-// A gradient that is zero but for dy, which sits at [start, start + length) of dimension dim.
-Tensor scatter_slice(const Tensor& dy, const Shape& shape, int dim, std::int64_t start) {
-  Tensor dx = zeros(shape, dy.options());
-  narrow(dx, dim, start, dy.size(dim)).copy_(dy);
-  return dx;
+// Every step-th element of dimension dim, `length` of them from `start` on, under the name `op`. The
+// gradient is zero in between.
+Tensor take(const char* op, const Tensor& x, int dim, std::int64_t start, std::int64_t length,
+            std::int64_t step) {
+  const auto d = static_cast<std::size_t>(dim);
+  Shape shape = x.shape(), strides = x.strides();
+  shape[d] = length;
+  const std::int64_t offset = length == 0 ? x.offset() : x.offset() + start * strides[d];
+  strides[d] *= step;
+  return record(op, view(x, shape, strides, offset), {x},
+                [op, from = x.shape(), dim, start, step](const Tensor& dy) -> Grads {
+                  const Tensor dx = zeros(from, dy.options());
+                  take(op, dx, dim, start, dy.size(dim), step).copy_(dy);
+                  return {dx};
+                });
 }
 }  // namespace
 
@@ -92,13 +102,19 @@ Tensor narrow(const Tensor& x, int dim, std::int64_t start, std::int64_t length)
                      str("a range within dimension ", dim, " of ", to_string(x.shape())),
                      str(start, ", ", length));
   }
-  const auto d = static_cast<std::size_t>(dim);
-  Shape shape = x.shape();
-  shape[d] = length;
-  return record("narrow", view(x, shape, x.strides(), x.offset() + start * x.strides()[d]), {x},
-                [from = x.shape(), dim, start](const Tensor& dy) -> Grads {
-                  return {scatter_slice(dy, from, dim, start)};
-                });
+  return take("narrow", x, dim, start, length, 1);
+}
+
+Tensor slice(const Tensor& x, int dim, std::int64_t start, std::int64_t stop, std::int64_t step) {
+  dim = normalize_dim("slice", dim, x.dim());
+  if (step < 1) fail<ArgumentError>("slice", "step", "at least 1", str(step));
+  const std::int64_t size = x.size(dim);
+  const auto within = [size](std::int64_t i) {
+    return std::clamp<std::int64_t>(i < 0 ? i + size : i, 0, size);
+  };
+  start = within(start);
+  const std::int64_t span = std::max<std::int64_t>(within(stop) - start, 0);
+  return take("slice", x, dim, start, span / step + (span % step != 0), step);
 }
 
 Tensor select(const Tensor& x, int dim, std::int64_t index) {
@@ -176,6 +192,39 @@ Tensor cat(const std::vector<Tensor>& xs, int dim) {
     }
     return grads;
   });
+}
+
+Tensor stack(const std::vector<Tensor>& xs, int dim) {
+  if (xs.empty()) fail<ArgumentError>("stack", "xs", "at least one tensor", "none");
+  dim = normalize_dim("stack", dim, xs.front().dim() + 1);
+  std::vector<Tensor> layers;
+  for (const Tensor& x : xs) {
+    require_same_kind("stack", "xs", xs.front(), x);
+    if (x.shape() != xs.front().shape()) {
+      fail<ShapeError>("stack", "xs", to_string(xs.front().shape()), to_string(x.shape()));
+    }
+    layers.push_back(unsqueeze(x, dim));
+  }
+  return cat(layers, dim);
+}
+
+std::vector<Tensor> split(const Tensor& x, std::int64_t size, int dim) {
+  dim = normalize_dim("split", dim, x.dim());
+  if (size < 1) fail<ArgumentError>("split", "size", "at least 1", str(size));
+  std::vector<Tensor> parts;
+  std::int64_t start = 0;
+  do {
+    parts.push_back(narrow(x, dim, start, std::min(size, x.size(dim) - start)));
+    start += parts.back().size(dim);
+  } while (start < x.size(dim));
+  return parts;
+}
+
+std::vector<Tensor> chunk(const Tensor& x, std::int64_t count, int dim) {
+  dim = normalize_dim("chunk", dim, x.dim());
+  if (count < 1) fail<ArgumentError>("chunk", "count", "at least 1", str(count));
+  const std::int64_t size = x.size(dim) / count + (x.size(dim) % count != 0);
+  return split(x, std::max<std::int64_t>(size, 1), dim);
 }
 
 Tensor repeat_interleave(const Tensor& x, std::int64_t repeats, int dim) {

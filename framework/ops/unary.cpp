@@ -78,6 +78,14 @@ Tensor sqrt(const Tensor& x) {
   return apply_from_result("sqrt", x, kernels::Sqrt{}, kernels::SqrtBackward{});
 }
 
+Tensor rsqrt(const Tensor& x) {
+  return apply_from_result("rsqrt", x, kernels::Rsqrt{}, kernels::RsqrtBackward{});
+}
+
+Tensor softplus(const Tensor& x) {
+  return apply("softplus", x, kernels::Softplus{}, kernels::SoftplusBackward{});
+}
+
 Tensor sin(const Tensor& x) {
   return apply("sin", x, kernels::Sin{}, kernels::SinBackward{});
 }

@@ -1,5 +1,6 @@
 #include "framework/tensor/tensor.h"
 
+#include <cmath>
 #include <ostream>
 
 #include "framework/device/allocator.h"
@@ -264,6 +265,41 @@ Tensor arange(std::int64_t n, TensorOptions options) {
   return result;
 }
 
+Tensor arange(std::int64_t start, std::int64_t stop, std::int64_t step, TensorOptions options) {
+  if (step == 0) fail<ArgumentError>("arange", "step", "a number other than 0", "0");
+  std::vector<std::int64_t> values;
+  for (std::int64_t i = start; step > 0 ? i < stop : i > stop; i += step) values.push_back(i);
+  const auto n = static_cast<std::int64_t>(values.size());
+  return from_vector(values, {n}, options);
+}
+
+Tensor linspace(double first, double last, std::int64_t n, TensorOptions options) {
+  std::vector<double> values(static_cast<std::size_t>(element_count({n})));
+  const double step = n < 2 ? 0 : (last - first) / static_cast<double>(n - 1);
+  for (std::int64_t i = 0; i < n; ++i) {  // exact at both ends
+    values[static_cast<std::size_t>(i)] = i < n / 2 || n == 1
+                                              ? first + static_cast<double>(i) * step
+                                              : last - static_cast<double>(n - 1 - i) * step;
+  }
+  return from_vector(values, {n}, options);
+}
+
+Tensor eye(std::int64_t n, TensorOptions options) {
+  std::vector<double> values(static_cast<std::size_t>(element_count({n, n})), 0);
+  for (std::size_t i = 0; i < values.size(); i += static_cast<std::size_t>(n) + 1) values[i] = 1;
+  return from_vector(values, {n, n}, options);
+}
+
+Tensor zeros_like(const Tensor& x) {
+  return zeros(x.shape(), x.options());
+}
+Tensor ones_like(const Tensor& x) {
+  return ones(x.shape(), x.options());
+}
+Tensor full_like(const Tensor& x, double value) {
+  return full(x.shape(), value, x.options());
+}
+
 template <class T>
 Tensor from_vector(const std::vector<T>& values, Shape shape, TensorOptions options) {
   if (element_count(shape) != static_cast<std::int64_t>(values.size())) {
@@ -284,6 +320,23 @@ template Tensor from_vector(const std::vector<std::int32_t>&, Shape, TensorOptio
 Tensor tensor(std::initializer_list<double> values, TensorOptions options) {
   return from_vector(std::vector<double>(values), {static_cast<std::int64_t>(values.size())},
                      options);
+}
+
+bool equal(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
+  return is_floating(a.dtype()) ? a.to_vector<double>() == b.to_vector<double>()
+                                : a.to_vector<std::int64_t>() == b.to_vector<std::int64_t>();
+}
+
+bool allclose(const Tensor& a, const Tensor& b, double rtol, double atol) {
+  if (a.shape() != b.shape()) return false;
+  const auto x = a.to_vector<double>(), y = b.to_vector<double>();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const bool finite = std::isfinite(x[i]) && std::isfinite(y[i]);
+    const bool near = finite && std::abs(x[i] - y[i]) <= atol + rtol * std::abs(y[i]);
+    if (x[i] != y[i] && !near) return false;
+  }
+  return true;
 }
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {

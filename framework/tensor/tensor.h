@@ -193,6 +193,17 @@ Tensor ones(Shape shape, TensorOptions options = {});
 Tensor full(Shape shape, double value, TensorOptions options = {});
 // 0, 1, ..., n - 1
 Tensor arange(std::int64_t n, TensorOptions options = {.dtype = DType::int64});
+// start, start + step, ... as long as it is before stop; step != 0
+Tensor arange(std::int64_t start, std::int64_t stop, std::int64_t step = 1,
+              TensorOptions options = {.dtype = DType::int64});
+// n numbers at equal distances, the first and the last included.
+Tensor linspace(double first, double last, std::int64_t n, TensorOptions options = {});
+// The identity matrix [n, n].
+Tensor eye(std::int64_t n, TensorOptions options = {});
+// Of x's shape, dtype and device.
+Tensor zeros_like(const Tensor& x);
+Tensor ones_like(const Tensor& x);
+Tensor full_like(const Tensor& x, double value);
 // The values in row-major order. Throws ShapeError unless there are as many as `shape` holds.
 template <class T>
 Tensor from_vector(const std::vector<T>& values, Shape shape, TensorOptions options);
@@ -202,6 +213,11 @@ Tensor from_vector(const std::vector<T>& values, Shape shape, Device device = de
 }
 // A float32 tensor of one dimension: tensor({1, 2, 3}).
 Tensor tensor(std::initializer_list<double> values, TensorOptions options = {});
+
+// True if shapes, dtypes and all elements agree, on whatever devices; NaN equals nothing.
+bool equal(const Tensor& a, const Tensor& b);
+// True if shapes agree and |a - b| <= atol + rtol |b| everywhere; infinities are equal to themselves.
+bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8);
 
 // Shape, dtype, device and (up to a few hundred) values, as text.
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);

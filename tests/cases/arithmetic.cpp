@@ -126,6 +126,11 @@ std::vector<Declared> declared_arithmetic() {
     check.fn = [op = operators[i]](const Tensors& x) { return op(x[0], x[1]); };
     ops[i].samples.push_back(check);
   }
+  OpCheck inverse = with_number(
+      "c / x", [](const Tensors& x) { return 3.0 / x[0]; }, [](double x) { return 3 / x; }, {5, 7});
+  inverse.inputs = {sample({5, 7}, 0.5, 2)};
+  inverse.gradient_scale = 24;
+  ops[3].samples.push_back(inverse);
   return ops;
 }
 

@@ -64,9 +64,9 @@ const std::vector<DType> kAllDTypes = {DType::float32, DType::float64, DType::bf
 
 std::vector<Declared> declared_ops() {
   std::vector<Declared> all;
-  for (const auto family :
-       {declared_arithmetic, declared_unary, declared_views, declared_copies, declared_reductions,
-        declared_products, declared_convolutions, declared_rows, declared_ids}) {
+  for (const auto family : {declared_arithmetic, declared_unary, declared_views, declared_copies,
+                            declared_reductions, declared_products, declared_convolutions,
+                            declared_rows, declared_ids, declared_compositions}) {
     for (Declared& op : family()) all.push_back(std::move(op));
   }
   return all;

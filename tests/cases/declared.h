@@ -51,6 +51,7 @@ std::vector<Declared> declared_products();
 std::vector<Declared> declared_convolutions();
 std::vector<Declared> declared_rows();
 std::vector<Declared> declared_ids();
+std::vector<Declared> declared_compositions();
 
 // Every registered layer, as a function of its input and its parameters (layers.cpp).
 std::vector<Declared> declared_layers();

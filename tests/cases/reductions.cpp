@@ -92,6 +92,9 @@ Declared declared_sum() {
   OpCheck from_the_end = sum_of({3, 5}, {1});
   from_the_end.fn = [](const Tensors& x) { return sum(x[0], {-1}); };
   d.samples.push_back(from_the_end);
+  OpCheck one = sum_of({3, 5}, {1}, true);
+  one.fn = [](const Tensors& x) { return sum(x[0], -1, true); };
+  d.samples.push_back(one);
   for (const double factor : {0x1p100, 0x1p-100, 0x1p1000}) {
     d.extremes.push_back(enlarged(sum_of({3, 97}, {1}), factor, true));
     d.extremes.push_back(enlarged(sum_of({97, 3}, {0}), factor, true));
@@ -124,13 +127,15 @@ OpCheck mean_of(const Shape& shape, const std::vector<int>& dims, bool keepdim =
 }
 
 Declared declared_mean() {
+  OpCheck one = mean_of({3, 5}, {0}, false);
+  one.fn = [](const Tensors& x) { return mean(x[0], 0); };
   OpCheck all = mean_of({3, 5}, {0, 1}, false);
   all.fn = [](const Tensors& x) { return mean(x[0]); };
   return {.name = "mean",
           .arguments = {"x"},
           .samples = {mean_of({4, 9}, {0}), mean_of({4, 9}, {1}), mean_of({4, 9}, {0, 1}),
                       mean_of({3, 4, 5}, {0, 2}, false), mean_of({0, 3}, {1}), mean_of({0, 3}, {0}),
-                      all},
+                      all, one},
           .sized = [](std::int64_t n) { return mean_of({n}, {0}); },
           .refusals = {refusal<ShapeError>("mean: 'dim': expected from -2 to 1, got -3",
                                            [] {
@@ -199,6 +204,9 @@ Declared declared_max() {
       if (shape[static_cast<std::size_t>(dim)] > 0) d.samples.push_back(along(dim, shape));
     }
   }
+  OpCheck all = along(0, {35});
+  all.fn = [](const Tensors& x) { return max(x[0]); };
+  d.samples.push_back(all);
   d.sized = [=](std::int64_t n) { return along(1, {n / 10, 10}); };
   for (const double factor : {0x1p119, 0x1p-110, 0x1p1000}) {
     d.extremes.push_back(enlarged(along(1, {3, 37}), factor, true));

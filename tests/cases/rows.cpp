@@ -30,18 +30,24 @@ void log_softmax_row(double* x, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) x[i] = static_cast<double>(x[i] - largest - std::log(sum));
 }
 
+constexpr auto softmax_along = static_cast<Tensor (*)(const Tensor&, int)>(softmax);
+constexpr auto log_softmax_along = static_cast<Tensor (*)(const Tensor&, int)>(log_softmax);
+constexpr auto softmax_of = static_cast<Tensor (*)(const Tensor&)>(softmax);
+constexpr auto log_softmax_of = static_cast<Tensor (*)(const Tensor&)>(log_softmax);
+
 Declared softmax_form(bool log) {
   const char* const name = log ? "log_softmax" : "softmax";
   const auto of = [=](const Shape& shape) {
     const double root = std::sqrt(static_cast<double>(shape.back()) + 1);
-    return OpCheck{.name = str(name, to_string(shape)),
-                   .fn = [log](const Tensors& x) { return (log ? log_softmax : softmax)(x[0]); },
-                   .oracle = by_rows(log ? log_softmax_row : softmax_row),
-                   .inputs = {sample(shape, -4, 4)},
-                   .rounding = 16,
-                   .scale = log ? 8.0 : 0.0,
-                   .gradient_scale = log ? root : 1,
-                   .gradient = {.elements = 8}};
+    return OpCheck{
+        .name = str(name, to_string(shape)),
+        .fn = [log](const Tensors& x) { return (log ? log_softmax_of : softmax_of)(x[0]); },
+        .oracle = by_rows(log ? log_softmax_row : softmax_row),
+        .inputs = {sample(shape, -4, 4)},
+        .rounding = 16,
+        .scale = log ? 8.0 : 0.0,
+        .gradient_scale = log ? root : 1,
+        .gradient = {.elements = 8}};
   };
   Declared d{.name = name, .arguments = {"x"}};
   for (const std::int64_t n : {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 97, 513}) {
@@ -51,13 +57,18 @@ Declared softmax_form(bool log) {
        {Shape{5}, Shape{2, 3, 4, 5}, Shape{0, 5}, Shape{5, 0}, Shape{2, 5003}}) {
     d.samples.push_back(of(shape));
   }
+  OpCheck columns = of({5, 7});
+  columns.fn = [log](const Tensors& x) {
+    return transpose((log ? log_softmax_along : softmax_along)(transpose(x[0], 0, 1), -2), 0, 1);
+  };
+  d.samples.push_back(columns);
   // One long row is shared by threads in another way than many short ones, which samples have.
   d.sized = [=](std::int64_t n) { return n < 10000 ? of({n}) : of({n / 13, 13}); };
   for (const double factor : {0x1p10, 0x1p100, 0x1p-100, 0x1p1000}) {
     d.extremes.push_back(enlarged(of({3, 97}), factor, false));
   }
   d.refusals = {refusal<ShapeError>(str(name, ": 'x': expected at least one dimension, got []"),
-                                    [=] { (log ? log_softmax : softmax)(zeros({})); })};
+                                    [=] { (log ? log_softmax_of : softmax_of)(zeros({})); })};
   return d;
 }
 

@@ -112,6 +112,11 @@ std::vector<Declared> declared_unary() {
       function(
           "sqrt", sqrt, [](double x) { return std::sqrt(x); }, 0.1, 4),
       function(
+          "rsqrt", rsqrt, [](double x) { return 1 / std::sqrt(x); }, 0.1, 4),
+      function(
+          "softplus", softplus,
+          [](double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))); }, -5, 5),
+      function(
           "sin", sin, [](double x) { return std::sin(x); }, -9, 9),
       function(
           "cos", cos, [](double x) { return std::cos(x); }, -9, 9),
@@ -134,7 +139,8 @@ std::vector<Declared> declared_unary() {
       {"sin", {-1e30, 1e30}},  {"cos", {-1e30, 1e30}},     {"tanh", {-1e38, 1e38}},
       {"abs", {-3e38, 3e38}},  {"square", {-1e19, 1e19}},  {"pow", {-1e12, 1e12}},
       {"relu", {1e20, 3e38}},  {"sigmoid", {-1e38, 1e38}}, {"silu", {-1e38, 1e38}},
-      {"gelu", {-1e38, 1e38}}, {"clamp", {-0.9, 1.9}}};
+      {"gelu", {-1e38, 1e38}}, {"clamp", {-0.9, 1.9}},     {"rsqrt", {1e-10, 3e38}},
+      {"softplus", {-80, 1e4}}};
   for (Declared& op : ops) {
     const auto [low, high] = far.at(op.name);
     try_also(op, low, high);

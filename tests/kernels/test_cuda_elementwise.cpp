@@ -215,6 +215,8 @@ TEST_CASE("functions of one variable are those of the CPU within their rounding"
   check_unary("Exp", Exp{}, {3, false});
   check_unary("Log", Log{}, {2, false});
   check_unary("Sqrt", Sqrt{}, {0, false});
+  check_unary("Rsqrt", Rsqrt{}, {1, false});
+  check_unary("Softplus", Softplus{}, {8, true});
   check_unary("Sin", Sin{}, {5, false});
   check_unary("Cos", Cos{}, {5, false});
   check_unary("Tanh", Tanh{}, {5, false});

@@ -74,6 +74,21 @@ TEST_CASE("softmax takes numbers as far apart as there are") {
   }
 }
 
+TEST_CASE("logsumexp takes infinities, and numbers whose exponentials overflow") {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const Device device : test_devices()) {
+    for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+      INFO(dtype << " on " << device);
+      const Tensor x = from_vector<double>({-inf, -inf, inf, 0, -inf, 3, 1000, 1000}, {4, 2});
+      const auto y = logsumexp(x.to(dtype).to(device), 1).to_vector<double>();
+      CHECK(y[0] == -inf);
+      CHECK(y[1] == inf);
+      CHECK(y[2] == 3);
+      CHECK(std::fabs(y[3] - (1000 + std::log(2.0))) < 4);
+    }
+  }
+}
+
 TEST_CASE("NaN spreads through its row of a softmax and no further") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const Tensor x = from_vector<double>({1, nan, 3, 4, 5, 6}, {2, 3});

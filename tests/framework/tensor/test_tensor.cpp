@@ -176,6 +176,44 @@ TEST_CASE("shape ops name what does not fit") {
   CHECK_THROWS_AS(x.item(), ShapeError);
 }
 
+TEST_CASE("factories by another tensor, by ranges and of the identity") {
+  const Tensor x = rand({2, 3}, {.dtype = DType::float16});
+  for (const Tensor& y : {zeros_like(x), ones_like(x), full_like(x, 2.5)}) {
+    CHECK(y.shape() == x.shape());
+    CHECK(y.dtype() == x.dtype());
+    CHECK(y.device() == x.device());
+  }
+  CHECK(full_like(x, 2.5).to_vector<double>() == std::vector<double>(6, 2.5));
+  CHECK(arange(2, 11, 3).to_vector<std::int64_t>() == std::vector<std::int64_t>{2, 5, 8});
+  CHECK(arange(2, -3, -2).to_vector<std::int64_t>() == std::vector<std::int64_t>{2, 0, -2});
+  CHECK(arange(5, 5).numel() == 0);
+  CHECK_THROWS_WITH(arange(0, 5, 0), "arange: 'step': expected a number other than 0, got 0");
+  CHECK(linspace(-1, 2, 4).to_vector<double>() == std::vector<double>{-1, 0, 1, 2});
+  CHECK(linspace(3, 9, 1).to_vector<double>() == std::vector<double>{3});
+  CHECK(linspace(3, 9, 0).numel() == 0);
+  CHECK(eye(2, {.dtype = DType::int64}).to_vector<double>() == std::vector<double>{1, 0, 0, 1});
+  CHECK(eye(0).shape() == Shape{0, 0});
+}
+
+TEST_CASE("tensors are compared exactly or within a tolerance") {
+  const double inf = std::numeric_limits<double>::infinity(), nan = std::nan("");
+  const Tensor x = tensor({1, -2, 1000});
+  CHECK(equal(x, x.clone()));
+  CHECK_FALSE(equal(x, x.to(DType::float64)));
+  CHECK_FALSE(equal(x, reshape(x, {3, 1})));
+  CHECK_FALSE(equal(x, tensor({1, -2, 1001})));
+  CHECK_FALSE(equal(tensor({nan}), tensor({nan})));
+  CHECK(equal(arange(3), arange(0, 3)));
+  CHECK(allclose(x, tensor({1, -2, 1000.009})));
+  CHECK_FALSE(allclose(x, tensor({1, -2, 1000.02})));
+  CHECK(allclose(x, tensor({1, -2, 1010}), 0.1));
+  CHECK_FALSE(allclose(x, reshape(x, {3, 1})));
+  CHECK(allclose(tensor({inf, -inf}), tensor({inf, -inf})));
+  CHECK_FALSE(allclose(tensor({inf}), tensor({-inf})));
+  CHECK_FALSE(allclose(tensor({1}), tensor({inf})));
+  CHECK_FALSE(allclose(tensor({nan}), tensor({nan})));
+}
+
 TEST_CASE("text from outside is made safe to print") {
   CHECK(printable("plain \xc3\xa9") == "plain \xc3\xa9");
   CHECK(printable("\x1b[31m\n") == "\\x1b[31m\\x0a");
