@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# usage: scripts/test.sh [preset] [-D<CMake variable>=<value> ...]
+# usage: scripts/test.sh [preset] [--only <regex>] [-D<CMake variable>=<value> ...]
 #
-# Installs what is missing, builds, runs all tests, and ends with the line
-# `N passed, N failed, N skipped`. Presets: cpu (the default), debug, clang, asan, tsan;
-# cuda-emulated and cuda-emulated-asan, where all runs on the CUDA backend, emulated on the CPU; cuda,
-# which needs a GPU.
+# Installs what is missing, builds, runs all tests, or those programs whose names match the regular
+# expression, and ends with the line `N passed, N failed, N skipped`. Presets: cpu (the default),
+# debug, clang, asan, tsan; cuda-emulated and cuda-emulated-asan, where all runs on the CUDA
+# backend, emulated on the CPU; cuda, which needs a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh
@@ -16,8 +16,18 @@ if (($#)) && [[ $1 != -* ]]; then
 fi
 grep -qsF "\"name\": \"$preset\"" CMakePresets.json CMakeUserPresets.json ||
   refuse "unknown preset '$preset' (see --help)"
-for option in "$@"; do
-  [[ $option == -D?* ]] || refuse "unknown option '$option' (see --help)"
+only=() options=()
+while (($#)); do
+  case $1 in
+    --only)
+      (($# > 1)) || refuse "'--only': expected a regular expression"
+      only=(--tests-regex "$2")
+      shift
+      ;;
+    -D?*) options+=("$1") ;;
+    *) refuse "unknown option '$1' (see --help)" ;;
+  esac
+  shift
 done
 build=build/$preset
 jobs=$(nproc)
@@ -28,7 +38,7 @@ packages=(--tests)
 [[ $preset == clang ]] && packages+=(--clang)
 scripts/deps.sh "${packages[@]}"
 
-quietly cmake --preset "$preset" -DCROCUTA_TESTS=ON "$@"
+quietly cmake --preset "$preset" -DCROCUTA_TESTS=ON "${options[@]}"
 start=$SECONDS
 quietly cmake --build "$build" --parallel "$jobs"
 echo "Built $build in $((SECONDS - start)) s; testing"
@@ -43,8 +53,8 @@ fi
 if [[ $preset == cuda* && $preset != *emulated* ]] && ((jobs > 6)); then jobs=$((jobs / 2)); fi
 start=$SECONDS
 status=0
-"${run[@]}" ctest --test-dir "$build" --parallel "$jobs" --output-on-failure --no-tests=error \
-  --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
+"${run[@]}" ctest --test-dir "$build" --parallel "$jobs" "${only[@]}" --no-tests=error \
+  --output-on-failure --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
   --output-junit Testing/junit.xml </dev/null || status=$?
 echo
 echo "Tested $build in $((SECONDS - start)) s"

@@ -198,7 +198,7 @@ TEST_CASE("a loop ends although no thread of the pool runs") {
   CHECK(visits(1000, 1, 4) == once);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need the address space
+#if !defined(CROCUTA_SANITIZED)  // sanitizers need the address space
 TEST_CASE("a loop ends where the system has no more threads to give") {
   CHECK(status_of_child([] {
           std::ifstream statm("/proc/self/statm");

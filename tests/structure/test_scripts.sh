@@ -43,6 +43,7 @@ for script in coverage test; do
 done
 expect 2 1 "deps.sh: unknown option '--fast'" "$nowhere" scripts/deps.sh --fast
 expect 2 1 "test.sh: unknown preset 'gpu'" "$nowhere" scripts/test.sh gpu
+expect 2 1 "test.sh: '--only': expected a regular expression" "$nowhere" scripts/test.sh cpu --only
 expect 2 1 "fuzz.sh: expected a number of seconds, got 'x'" "$nowhere" scripts/fuzz.sh x
 expect 2 1 "fuzz.sh: unknown target 'x'" "$nowhere" scripts/fuzz.sh 1 x
 MPIEXEC=none expect 2 1 "there is no none; scripts/deps.sh --mpi installs" "$nowhere" \

@@ -9,7 +9,7 @@
 
 namespace crocuta::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
+#if defined(CROCUTA_SANITIZED) || !defined(__OPTIMIZE__)
 inline constexpr bool kSlowBuild = true;
 #else
 inline constexpr bool kSlowBuild = false;
