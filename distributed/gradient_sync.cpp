@@ -92,6 +92,7 @@ void sync_gradients(const std::vector<Tensor>& parameters, const ProcessGroup& g
   const NoGrad no_grad;
   std::map<DType, std::vector<Tensor>> by_dtype;
   for (const Tensor& parameter : parameters) {
+    if (!parameter.requires_grad()) continue;
     if (group.size() > 1) {
       by_dtype[parameter.dtype()].push_back(parameter);
     } else if (!parameter.grad().defined()) {

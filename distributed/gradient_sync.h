@@ -11,7 +11,8 @@ namespace crocuta {
 
 // Replaces every parameter's gradient by its sum over the ranks, in rank order: the same bits on
 // all ranks. One all_reduce per dtype; 16-bit gradients are summed in float32 and rounded once. A
-// parameter without a gradient counts as, and gets, zeros, on the group of one too.
+// parameter without a gradient counts as, and gets, zeros, on the group of one too; a frozen one, which
+// requires none, is left alone.
 void sync_gradients(const std::vector<Tensor>& parameters, const ProcessGroup& group);
 
 // Throws CommError, on all ranks alike, naming the first parameter whose name, shape, dtype or bits

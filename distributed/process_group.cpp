@@ -20,6 +20,11 @@ struct ProcessGroup::State {
 
 ProcessGroup::ProcessGroup() : ProcessGroup(distributed::make_self_backend(CommOptions{})) {}
 
+const ProcessGroup& ProcessGroup::self() {
+  static thread_local const ProcessGroup group;
+  return group;
+}
+
 ProcessGroup::ProcessGroup(std::shared_ptr<Backend> backend)
     : state_(std::make_shared<State>(State{.backend = std::move(backend)})) {}
 

@@ -30,6 +30,9 @@ namespace crocuta {
 class ProcessGroup {
  public:
   ProcessGroup();
+  // The group of the caller alone that this thread uses where nobody names another: made once, so
+  // that calls without a group cost nothing. Not to be destroy()ed.
+  static const ProcessGroup& self();
   explicit ProcessGroup(std::shared_ptr<distributed::Backend> backend);
   // Copies only: a moved-from group would be null.
   ProcessGroup(const ProcessGroup&) = default;

@@ -62,7 +62,8 @@ DistributedDepthwiseConv1d::Options checked(DistributedDepthwiseConv1d::Options 
 
 DistributedDepthwiseConv1d::DistributedDepthwiseConv1d(const Options& options)
     : options_(checked(options)),
-      weight_(param("weight", empty({num_groups(), kernel_size()}, {dtype(), device()}))) {
+      weight_(param("weight",
+                    empty({num_groups(), kernel_size()}, {options_.dtype, options_.device}))) {
   if (options_.bias) bias_ = param("bias", empty({num_groups()}, weight_.options()));
   init_weights();
 }

@@ -47,7 +47,7 @@ class DistributedDepthwiseConv1d : public Layer {
 
   // x [B, C/P, L], of any strides → y [B, C/P, L], contiguous. Throws ArgumentError if hidden_dim
   // is not a multiple of the number of ranks, ShapeError, DTypeError or DeviceError unless x fits.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
   std::int64_t hidden_dim() const { return options_.hidden_dim; }
   std::int64_t kernel_size() const { return options_.kernel_size; }
@@ -55,14 +55,14 @@ class DistributedDepthwiseConv1d : public Layer {
   std::int64_t num_groups() const { return *options_.num_groups; }
   // Neighbouring channels that share a row of the weight: C/G.
   std::int64_t group_dim() const { return hidden_dim() / num_groups(); }
-  DType dtype() const { return options_.dtype; }
-  Device device() const { return options_.device; }
+  DType dtype() const { return weight_.dtype(); }
+  Device device() const { return weight_.device(); }
   const Tensor& weight() const { return weight_; }
   // Undefined without a bias.
   const Tensor& bias() const { return bias_; }
 
  private:
-  const Options options_;  // num_groups filled in
+  const Options options_;  // num_groups filled in; dtype and device are the weight's
   Tensor weight_, bias_;
 };
 

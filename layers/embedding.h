@@ -23,7 +23,7 @@ class Embedding : public Layer {
 
   // Throws DTypeError unless `ids` is int64, DeviceError unless it is on the layer's device, and
   // ArgumentError naming the first id outside [0, num_embeddings).
-  Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup::self()) override;
 
   const Tensor& weight() const { return weight_; }
 

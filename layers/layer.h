@@ -11,11 +11,11 @@ class Layer : public Module {
   // The layer's output for `x`; each layer says which shapes. On a context-parallel group `cp`, x
   // and the result are this rank's shards, and all ranks call forward() together; by default the
   // caller is alone. Arguments are checked alike on all ranks, before anything is sent.
-  virtual Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) = 0;
+  virtual Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) = 0;
 
   // forward(), in sight of this thread's LayerObserver if there is one. Layers call their children
   // in this way: norm_(x, cp).
-  Tensor operator()(const Tensor& x, const ProcessGroup& cp = ProcessGroup());
+  Tensor operator()(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self());
 };
 
 // While one lives, it sees what goes into and comes out of every layer that is called as a function

@@ -23,7 +23,7 @@ class LayerNorm : public Layer {
   explicit LayerNorm(const Config& config);
 
   // Throws ShapeError, DTypeError or DeviceError unless x fits.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
  private:
   const double eps_;

@@ -25,7 +25,7 @@ class Linear : public Layer {
   explicit Linear(const Config& config);
 
   // Throws ShapeError, DTypeError or DeviceError unless x fits.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
   const Tensor& weight() const { return weight_; }
   // Undefined without a bias.

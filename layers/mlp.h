@@ -22,7 +22,7 @@ class MLP : public Layer {
   explicit MLP(const Config& config);
 
   // Throws ShapeError, DTypeError or DeviceError unless x fits.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
  private:
   Linear& fc1_;

@@ -183,6 +183,23 @@ void Tensor::fill_(double value) const {
   bump_version();
 }
 
+void Tensor::set_data(const Tensor& source) const {
+  if (impl().node) {
+    throw ArgumentError("set_data: 'this': expected a leaf, got the result of an op");
+  }
+  if (impl().requires_grad && !is_floating(source.dtype())) {
+    fail<DTypeError>("set_data", "source", "a floating dtype", name(source.dtype()));
+  }
+  const Impl& from = source.impl();
+  impl().storage = from.storage;
+  impl().shape = from.shape;
+  impl().strides = from.strides;
+  impl().offset = from.offset;
+  impl().numel = from.numel;
+  impl().dtype = from.dtype;
+  impl().grad = {};
+}
+
 bool Tensor::requires_grad() const {
   return impl().requires_grad || impl().node != nullptr;
 }

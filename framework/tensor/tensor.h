@@ -28,6 +28,8 @@ Shape contiguous_strides(const Shape& shape);
 struct TensorOptions {
   DType dtype = DType::float32;
   Device device = default_device();
+
+  bool operator==(const TensorOptions&) const = default;
 };
 
 // A block of memory that several tensors may view. `version` counts in-place changes, so that
@@ -112,6 +114,11 @@ class Tensor {
   void fill_(double value) const;
   // Says that the elements were changed through data().
   void bump_version() const { ++storage()->version; }
+
+  // Makes every handle of this leaf see source's elements, of whatever shape, dtype and device, in
+  // place of its own; its gradient is cleared. Throws ArgumentError for the result of an op, and
+  // DTypeError if a gradient is required that source's dtype cannot have.
+  void set_data(const Tensor& source) const;
 
   // True if gradients flow to or through this tensor.
   bool requires_grad() const;

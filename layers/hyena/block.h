@@ -21,7 +21,7 @@ class HyenaBlock : public Layer {
   explicit HyenaBlock(const Config& config);
 
   // Throws what HyenaOperator::forward throws.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
   // The number of x's first sequence in the whole batch, 0 at first. Where a batch is divided over
   // ranks it makes dropout independent of the division.

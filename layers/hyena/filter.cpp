@@ -61,28 +61,22 @@ Tensor initial_skip(const HyenaOptions& o) {
   return skip;
 }
 
-// The list of linear maps, named by number.
-class Layers : public Module {
- public:
-  explicit Layers(const HyenaOptions& o) {
-    const std::int64_t M = o.filter_order;
-    add(o, o.emb_dim, M, true);
-    add(o, M, M, true);
-    add(o, M, M, true);
-    add(o, M, o.d_model, false);
-  }
-  std::vector<Linear*> list;
-
- private:
-  void add(const HyenaOptions& o, std::int64_t in, std::int64_t out, bool bias) {
-    list.push_back(
-        &child<Linear>(std::to_string(list.size()), Linear::Options{.in_features = in,
-                                                                    .out_features = out,
-                                                                    .bias = bias,
-                                                                    .dtype = o.dtype,
-                                                                    .device = o.device}));
-  }
-};
+// The network's linear maps.
+ModuleList<Linear>& fill(ModuleList<Linear>& layers, const HyenaOptions& o) {
+  const std::int64_t M = o.filter_order;
+  const auto add = [&](std::int64_t in, std::int64_t out, bool bias) {
+    layers.append({.in_features = in,
+                   .out_features = out,
+                   .bias = bias,
+                   .dtype = o.dtype,
+                   .device = o.device});
+  };
+  add(o.emb_dim, M, true);
+  add(M, M, true);
+  add(M, M, true);
+  add(M, o.d_model, false);
+  return layers;
+}
 
 const HyenaOptions& checked(const HyenaOptions& options) {
   require_valid(kName, options);
@@ -98,22 +92,25 @@ Tensor rows(const Tensor& x, std::int64_t first, std::int64_t count) {
 
 HyenaFilter::HyenaFilter(const HyenaOptions& options)
     : options_(checked(options)),
-      compute_dtype_(options.dtype == DType::float64 ? DType::float64 : DType::float32),
-      layers_(child<Layers>("layers", options).list),
+      layers_(fill(child<ModuleList<Linear>>("layers"), options)),
       freq_(param("freq", full({options.filter_order}, options.w, options.tensors()))),
       skip_(param("skip", initial_skip(options))) {}
 
+DType HyenaFilter::compute_dtype() const {
+  return freq_.dtype() == DType::float64 ? DType::float64 : DType::float32;
+}
+
 void HyenaFilter::prepare(std::int64_t length, std::int64_t first_channel,
                           std::int64_t channels) const {
+  const TensorOptions target{compute_dtype(), freq_.device()};
   if (decay_.defined() && decay_.size(0) == channels && decay_.size(1) >= length &&
-      first_channel_ == first_channel) {
+      first_channel_ == first_channel && decay_.options() == target) {
     return;
   }
   // Room to grow, so that a text that gets longer symbol by symbol does not start over each time.
   const auto roomy = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(length)));
   const std::int64_t positions = std::min(roomy, options_.l_max);
   const NoGrad no_grad;
-  const TensorOptions target{compute_dtype_, options_.device};
   features_ = make_features(positions, options_.l_max, options_.emb_dim).to(target);
   decay_ =
       make_decay(positions, options_.l_max, options_.d_model, first_channel, channels).to(target);
@@ -129,14 +126,14 @@ Tensor HyenaFilter::taps(std::int64_t length, const ProcessGroup& cp) const {
   const std::int64_t first_channel = cp.rank() * channels;
   prepare(length, first_channel, channels);
 
-  const auto compute = [this](const Tensor& p) { return p.to(compute_dtype_); };
+  const auto compute = [this](const Tensor& p) { return p.to(compute_dtype()); };
   const Tensor freq = compute(freq_);
   Tensor a = narrow(features_, 0, 0, length);  // [length, E]
   for (std::size_t i = 0; i < 3; ++i) {
-    a = sin(freq * linear(a, compute(layers_[i]->weight()), compute(layers_[i]->bias())));
+    a = sin(freq * linear(a, compute(layers_[i].weight()), compute(layers_[i].bias())));
   }
   // [1, length, M] → [1, d/P, length]
-  const Tensor weight = compute(rows(layers_[3]->weight(), first_channel, channels));
+  const Tensor weight = compute(rows(layers_[3].weight(), first_channel, channels));
   const Tensor k = linear_to_channels(unsqueeze(a, 0), weight, Tensor());
   return squeeze(k, 0) * narrow(decay_, 1, 0, length);
 }
@@ -144,7 +141,7 @@ Tensor HyenaFilter::taps(std::int64_t length, const ProcessGroup& cp) const {
 Tensor HyenaFilter::local_skip(const ProcessGroup& cp) const {
   require_sequence(kName, options_, cp, 0);
   const std::int64_t channels = options_.d_model / cp.size();
-  return rows(skip_, cp.rank() * channels, channels).to(compute_dtype_);
+  return rows(skip_, cp.rank() * channels, channels).to(compute_dtype());
 }
 
 }  // namespace crocuta

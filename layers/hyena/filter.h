@@ -2,6 +2,7 @@
 // with sine activations maps the position of a tap to its value in every channel.
 #pragma once
 
+#include "framework/nn/module_list.h"
 #include "layers/hyena/options.h"
 #include "layers/linear.h"
 
@@ -29,18 +30,18 @@ class HyenaFilter : public Module {
   // The first `length` taps of the channels of this rank, k [d/P, length]: rank r's channels are
   // [r*d/P, (r+1)*d/P), and only their rows of W4 and of the decay are evaluated. Throws ShapeError
   // if length exceeds l_max, ArgumentError unless P divides d.
-  Tensor taps(std::int64_t length, const ProcessGroup& cp = ProcessGroup()) const;
+  Tensor taps(std::int64_t length, const ProcessGroup& cp = ProcessGroup::self()) const;
 
   // This rank's part of skip, [d/P].
-  Tensor local_skip(const ProcessGroup& cp = ProcessGroup()) const;
+  Tensor local_skip(const ProcessGroup& cp = ProcessGroup::self()) const;
 
  private:
+  DType compute_dtype() const;
   // The constants for this rank's channels and at least the first `length` positions.
   void prepare(std::int64_t length, std::int64_t first_channel, std::int64_t channels) const;
 
   const HyenaOptions options_;
-  const DType compute_dtype_;
-  std::vector<Linear*> layers_;
+  ModuleList<Linear>& layers_;
   Tensor freq_, skip_;
 
   // Made by the first call and whenever it needs others; one thread uses a layer at a time.

@@ -1,7 +1,5 @@
 #include "layers/hyena/lm.h"
 
-#include <string>
-
 #include "framework/ops/ops.h"
 #include "layers/registry.h"
 #include "layers/sequence_dropout.h"
@@ -42,23 +40,12 @@ LayerNorm::Options norm(const HyenaOptions& o) {
   return {.dim = o.d_model, .dtype = o.dtype, .device = o.device};
 }
 
-// The list of blocks, named by number.
-class Blocks : public Module {
- public:
-  explicit Blocks(const HyenaOptions& options) {
-    for (std::int64_t i = 0; i < options.n_layers; ++i) {
-      list.push_back(&child<HyenaBlock>(std::to_string(i), options));
-    }
-  }
-  std::vector<HyenaBlock*> list;
-};
-
 }  // namespace
 
 HyenaLM::HyenaLM(const Options& options)
     : options_(checked(options)),
       embedding_(child<Embedding>("embedding", embedding_options(options))),
-      blocks_(child<Blocks>("blocks", options.hyena).list),
+      blocks_(child<ModuleList<HyenaBlock>>("blocks", options.hyena.n_layers, options.hyena)),
       norm_(child<LayerNorm>("norm", norm(options.hyena))) {}
 
 HyenaLM::HyenaLM(const Config& config) : HyenaLM(read(config)) {}
@@ -66,13 +53,13 @@ HyenaLM::HyenaLM(const Config& config) : HyenaLM(read(config)) {}
 Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
   if (ids.dim() != 2) fail<ShapeError>(kName, "x", "ids [B, L]", to_string(ids.shape()));
   const HyenaOptions& o = options_.hyena;
-  require_ids(kName, ids, o.device);
+  require_ids(kName, ids, embedding_.weight().device());
   require_sequence(kName, o, cp, ids.size(1));
   const SequenceDropout dropout{.probability = is_training() ? o.dropout : 0,
                                 .first_sequence = first_sequence_,
                                 .sharding = o.sharding};
   Tensor r = dropout(embedding_(ids, cp), cp);
-  for (HyenaBlock* block : blocks_) r = (*block)(r, cp);
+  for (HyenaBlock& block : blocks_) r = block(r, cp);
   const auto [first, count] = predicted();
   const Tensor& table = embedding_.weight();
   return linear(norm_(r, cp), count == table.size(0) ? table : narrow(table, 0, first, count));
@@ -85,7 +72,7 @@ TokenRange HyenaLM::predicted() const {
 
 void HyenaLM::set_first_sequence(std::int64_t number) {
   first_sequence_ = number;
-  for (HyenaBlock* block : blocks_) block->set_first_sequence(number);
+  for (HyenaBlock& block : blocks_) block.set_first_sequence(number);
 }
 
 HyenaLM::Groups HyenaLM::parameter_groups() const {

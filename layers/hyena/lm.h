@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "framework/nn/module_list.h"
 #include "layers/embedding.h"
 #include "layers/hyena/block.h"
 
@@ -38,7 +39,7 @@ class HyenaLM : public Layer {
   // Throws ShapeError unless ids is [B, L/P] with L <= l_max, DTypeError unless they are int64,
   // DeviceError unless they are on the model's device, ArgumentError unless P divides d_model and
   // for an id outside [0, V), naming the first. B and L may be 0.
-  Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup::self()) override;
 
   // The number of the first of `ids` in the whole batch: see HyenaBlock.
   void set_first_sequence(std::int64_t number);
@@ -57,7 +58,7 @@ class HyenaLM : public Layer {
  private:
   const Options options_;
   Embedding& embedding_;
-  std::vector<HyenaBlock*> blocks_;
+  ModuleList<HyenaBlock>& blocks_;
   LayerNorm& norm_;
   std::int64_t first_sequence_ = 0;
 };

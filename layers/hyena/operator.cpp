@@ -52,7 +52,7 @@ Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
   if (x.dim() != 3 || x.size(2) != options_.d_model) {
     fail<ShapeError>(kName, "x", str("[B, L, ", options_.d_model, "]"), to_string(x.shape()));
   }
-  require_same_options(kName, x, options_.tensors());
+  require_same_options(kName, x, in_proj_.weight().options());
   require_sequence(kName, options_, cp, x.size(1));
 
   const Tensor projected = linear_to_channels(x, in_proj_.weight(), in_proj_.bias());

@@ -30,7 +30,7 @@ class HyenaOperator : public Layer {
 
   // Throws ShapeError unless x is [B, L/P, d] with L <= l_max, DTypeError or DeviceError unless it
   // agrees with the parameters, ArgumentError unless P divides d. B and L may be 0.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
  private:
   const HyenaOptions options_;

@@ -37,7 +37,7 @@ struct CausalityReport {
 // sequence: allow for it in the tolerance (causality_tolerance()).
 CausalityReport check_causality(Layer& model, const Tensor& x, const Tensor& changed,
                                 std::int64_t cut, double tolerance,
-                                const ProcessGroup& cp = ProcessGroup());
+                                const ProcessGroup& cp = ProcessGroup::self());
 
 // What rounding in this dtype may move in a few layers.
 double causality_tolerance(DType dtype);

@@ -29,7 +29,7 @@ inline hyena::Options tiny_options() {
 
 // A task and its trainer, on one rank or as one of several.
 struct TinyRun {
-  explicit TinyRun(const hyena::Options& options, const ProcessGroup& world = ProcessGroup())
+  explicit TinyRun(const hyena::Options& options, const ProcessGroup& world = ProcessGroup::self())
       : task(hyena::make_task(options)),
         trainer(options, *task, make_parallel(world, static_cast<int>(options.cp))) {}
 

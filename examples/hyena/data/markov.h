@@ -25,6 +25,6 @@ namespace crocuta::hyena {
 // count, backoff > 0 and max_order + 1 tokens fit 56 bits; SharedFailure where memory is short.
 std::vector<double> markov_bits(const std::uint8_t* tokens, std::int64_t train_end,
                                 std::int64_t count, int alphabet, int max_order, double backoff,
-                                const ProcessGroup& world = ProcessGroup());
+                                const ProcessGroup& world = ProcessGroup::self());
 
 }  // namespace crocuta::hyena
