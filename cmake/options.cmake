@@ -44,7 +44,9 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 add_library(crocuta_options INTERFACE)
 target_compile_features(crocuta_options INTERFACE cxx_std_20)
 target_include_directories(crocuta_options INTERFACE
-                           $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/crocuta>)
+                           $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                           $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                           $<INSTALL_INTERFACE:include>)
 # What nvcc generates is not pedantic C++.
 set(warnings_cxx -Wall -Wextra -Wpedantic)
 set(warnings_cuda -Xcompiler=-Wall,-Wextra -Wno-deprecated-gpu-targets)

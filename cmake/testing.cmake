@@ -9,9 +9,8 @@ target_link_libraries(crocuta_test_main PUBLIC crocuta_framework Catch2::Catch2)
 # Oracles need not be fast, and compile in half the time.
 target_compile_options(crocuta_test_main PUBLIC $<$<CONFIG:Release>:-O1>)
 
-add_library(crocuta_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/support/check_op.cpp
-            ${PROJECT_SOURCE_DIR}/tests/support/gradcheck.cpp)
-target_link_libraries(crocuta_test_support PUBLIC crocuta_framework Catch2::Catch2)
+add_library(crocuta_test_support STATIC ${PROJECT_SOURCE_DIR}/tests/support/check_op.cpp)
+target_link_libraries(crocuta_test_support PUBLIC crocuta_testing Catch2::Catch2)
 target_compile_options(crocuta_test_support PRIVATE $<$<CONFIG:Release>:-O1>)
 if(CROCUTA_SANITIZE)  # which Clang defines no macro for
   target_compile_definitions(crocuta_test_support PUBLIC CROCUTA_SANITIZED)

@@ -1,9 +1,8 @@
-#include "examples/new_layer/gated_mlp.h"
+#include "gated_mlp.h"
 
-#include "framework/ops/ops.h"
-#include "layers/registry.h"
+#include <crocuta/ops.h>
 
-namespace crocuta {
+namespace example {
 namespace {
 
 constexpr const char* kName = "GatedMLP";
@@ -47,4 +46,4 @@ Tensor GatedMLP::forward(const Tensor& x, const ProcessGroup& cp) {
 
 CROCUTA_REGISTER_LAYER("GatedMLP", GatedMLP);
 
-}  // namespace crocuta
+}  // namespace example

@@ -2,9 +2,11 @@
 // "GLU Variants Improve Transformer", 2020, equation 6).
 #pragma once
 
-#include "layers/linear.h"
+#include <crocuta/layers.h>
 
-namespace crocuta {
+namespace example {
+
+using namespace crocuta;
 
 // x [.., d_model] → the same shape: down(silu(gate(x)) * up(x)). Children: gate and up, both
 // [d_inner, d_model], and down [d_model, d_inner], all without bias. On a context-parallel group
@@ -23,7 +25,7 @@ class GatedMLP : public Layer {
   explicit GatedMLP(const Config& config);
 
   // Throws ShapeError, DTypeError or DeviceError unless x fits.
-  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup()) override;
+  Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
  private:
   Linear& gate_;
@@ -31,4 +33,4 @@ class GatedMLP : public Layer {
   Linear& down_;
 };
 
-}  // namespace crocuta
+}  // namespace example

@@ -11,4 +11,8 @@ void not_floating(const char* op, DType dtype) {
   fail<DTypeError>(op, "dtype", "float32, float64, bfloat16 or float16", name(dtype));
 }
 
+void no_cuda_kernel(const char* op, Device device) {
+  fail<DeviceError>(op, "device", "cpu, for want of a CUDA kernel", name(device));
+}
+
 }  // namespace crocuta::detail

@@ -11,6 +11,7 @@ namespace crocuta {
 namespace detail {
 [[noreturn]] void no_cuda_build(Device device);
 [[noreturn]] void not_floating(const char* op, DType dtype);
+[[noreturn]] void no_cuda_kernel(const char* op, Device device);
 
 template <class T, class F>
 decltype(auto) dispatch_device(Device device, F&& f) {
@@ -42,6 +43,14 @@ decltype(auto) dispatch(const char* op, Device device, DType dtype, F&& f) {
 template <class F>
 decltype(auto) dispatch(const char* op, const Tensor& x, F&& f) {
   return dispatch(op, x.device(), x.dtype(), f);
+}
+
+// The same for an op that has no CUDA kernel: calls f<T>(). DeviceError, naming `op`, for a tensor that
+// is not on the CPU.
+template <class F>
+decltype(auto) dispatch_cpu(const char* op, const Tensor& x, F&& f) {
+  if (!x.device().is_cpu()) detail::no_cuda_kernel(op, x.device());
+  return dispatch(op, x, [&]<class Device, class T>() { return f.template operator()<T>(); });
 }
 
 // Calls f for any of the six dtypes.

@@ -1,4 +1,4 @@
-#include "tests/support/gradcheck.h"
+#include "framework/testing/gradcheck.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,9 +6,8 @@
 
 #include "framework/tensor/autograd.h"
 #include "framework/tensor/random.h"
-#include "tests/support/catch.h"
 
-namespace crocuta::test {
+namespace crocuta::testing {
 namespace {
 
 using Values = std::vector<double>;
@@ -173,10 +172,6 @@ std::string gradient_mismatch(const Fn& fn, const std::vector<Tensor>& inputs,
   return mismatch;
 }
 
-void gradcheck(const Fn& fn, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
-  CHECK(gradient_mismatch(fn, inputs, options) == "");
-}
-
 Tensor scattered(const Tensor& x) {
   const NoGrad guard;
   // Strides of a layout with dimension 0 innermost and every size doubled in memory.
@@ -202,4 +197,4 @@ Tensor sample(Shape shape, double low, double high, std::uint64_t seed) {
   return x;
 }
 
-}  // namespace crocuta::test
+}  // namespace crocuta::testing

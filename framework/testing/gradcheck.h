@@ -1,4 +1,9 @@
-// Gradients against central differences, in float64.
+// Gradients against central differences, in float64, for tests of whatever framework:
+//
+//   std::string problem = testing::gradient_mismatch(
+//       [](const std::vector<Tensor>& x) { return my_op(x[0], x[1]); },
+//       {testing::sample({2, 3}), testing::sample({3})});
+//   if (!problem.empty()) ...
 #pragma once
 
 #include <functional>
@@ -7,7 +12,7 @@
 
 #include "framework/tensor/tensor.h"
 
-namespace crocuta::test {
+namespace crocuta::testing {
 
 // What is under test: a function of tensors. It may capture whatever else it needs.
 using Fn = std::function<Tensor(const std::vector<Tensor>&)>;
@@ -32,10 +37,6 @@ struct GradcheckOptions {
 std::string gradient_mismatch(const Fn& fn, const std::vector<Tensor>& inputs,
                               const GradcheckOptions& options = {});
 
-// A Catch2 check that there is none.
-void gradcheck(const Fn& fn, const std::vector<Tensor>& inputs,
-               const GradcheckOptions& options = {});
-
 // The elements of x in another memory layout: dimensions in reverse order, gaps filled with NaN
 // (integers: the lowest value) between elements, an offset in front. Never contiguous unless there
 // are fewer than two elements.
@@ -44,4 +45,4 @@ Tensor scattered(const Tensor& x);
 // A reproducible float64 tensor, uniform in [low, high).
 Tensor sample(Shape shape, double low = -2, double high = 2, std::uint64_t seed = 7);
 
-}  // namespace crocuta::test
+}  // namespace crocuta::testing

@@ -7,9 +7,9 @@
 #include "layers/registry.h"
 #include "tests/support/catch.h"
 #include "tests/support/check_op.h"
-#include "tests/support/gradcheck.h"
 
 using namespace crocuta;
+using namespace example;
 using namespace crocuta::test;
 
 TEST_CASE("a gated MLP computes down(silu(gate(x)) * up(x))") {

@@ -7,7 +7,7 @@
 #include "framework/tensor/autograd.h"
 #include "framework/tensor/random.h"
 #include "tests/support/catch.h"
-#include "tests/support/gradcheck.h"
+#include "tests/support/check_op.h"
 
 namespace crocuta::test {
 

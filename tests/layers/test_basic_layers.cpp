@@ -10,7 +10,6 @@
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
 #include "tests/support/check_op.h"
-#include "tests/support/gradcheck.h"
 
 namespace crocuta::test {
 namespace {

@@ -13,7 +13,7 @@
 #include "layers/distributed_depthwise_conv1d.h"
 #include "tests/layers/conv_truth.h"
 #include "tests/support/catch.h"
-#include "tests/support/gradcheck.h"
+#include "tests/support/check_op.h"
 #include "tests/support/slow.h"
 
 namespace crocuta::test {

@@ -53,6 +53,8 @@ TEST_CASE("an include against the order of the folders is noticed") {
   CHECK(folder_violations({"layers/a.cpp", {"#include \"a.h\""}}) ==
         Violations{"layers/a.cpp:1: \"a.h\" is not a path from the root"});
   CHECK(folder_violations({"examples/hyena/a.cpp", {"#include \"kernels/types.h\""}}).empty());
+  CHECK(folder_violations({"examples/new_op/a.cpp", {"#include \"a.h\""}}).empty());
+  CHECK(folder_violations({"examples/hyena/a.cpp", {"#include \"a.h\""}}).size() == 1);
 }
 
 TEST_CASE("the rooms of framework/ include only themselves and those before") {

@@ -196,6 +196,10 @@ Tensors reversed(Tensors inputs) {
 
 }  // namespace
 
+void gradcheck(const Fn& fn, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+  CHECK(gradient_mismatch(fn, inputs, options) == "");
+}
+
 void check_magnitudes(const OpCheck& op) {
   for (const Device device : test_devices()) {
     for (const DType dtype : op.dtypes) Checker(op).check_dtype(dtype, device);

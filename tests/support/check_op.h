@@ -6,9 +6,15 @@
 
 #include "framework/base/error.h"
 #include "framework/tensor/dtype.h"
-#include "tests/support/gradcheck.h"
+#include "framework/testing/gradcheck.h"
 
 namespace crocuta::test {
+
+using namespace crocuta::testing;
+
+// A Catch2 check that there is no gradient_mismatch().
+void gradcheck(const Fn& fn, const std::vector<Tensor>& inputs,
+               const GradcheckOptions& options = {});
 
 // Result and gradients are held to
 //     eps(dtype) |exact| + (rounding * eps(accumulator) + steps * eps(dtype)) * (|exact| + scale)

@@ -9,7 +9,7 @@
 #include "tests/layers/layer_checks.h"
 #include "tests/support/bits.h"
 #include "tests/support/catch.h"
-#include "tests/support/gradcheck.h"
+#include "tests/support/check_op.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temporary_directory.h"
 

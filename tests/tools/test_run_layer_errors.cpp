@@ -6,7 +6,7 @@
 #include "framework/ops/ops.h"
 #include "tests/layers/layer_checks.h"
 #include "tests/support/catch.h"
-#include "tests/support/gradcheck.h"
+#include "tests/support/check_op.h"
 #include "tests/support/run_program.h"
 #include "tests/support/temporary_directory.h"
 
@@ -103,6 +103,13 @@ TEST_CASE("a wrong layer or configuration ends with status 2") {
   CHECK_THAT(error("Linear", "{\"in_features\": 3,, }"), ContainsSubstring("--config"));
   CHECK_THAT(error("Linear", "/nowhere/config.json"), ContainsSubstring("/nowhere/config.json"));
   CHECK_THAT(error("Linear", "/"), ContainsSubstring("/"));
+}
+
+TEST_CASE("a plugin that is not there, or none, ends with status 2") {
+  CHECK_THAT((Attempt{.more = {"--plugin", "nowhere.so"}}.fails(2)),
+             ContainsSubstring("'nowhere.so'") && ContainsSubstring("No such file"));
+  CHECK_THAT((Attempt{.more = {"--plugin", RUN_LAYER}}.fails(2)),
+             ContainsSubstring("cannot be loaded as a library of layers"));
 }
 
 TEST_CASE("a dtype that is not the layer's ends with status 2") {

@@ -4,6 +4,7 @@
 
 #include "framework/base/cli.h"
 #include "framework/base/error.h"
+#include "layers/plugin.h"
 #include "layers/registry.h"
 
 namespace crocuta {
@@ -49,6 +50,7 @@ std::optional<RunLayerOptions> parse_run_layer_options(int argc, const char* con
   cli.option("--layer", o.layer, "NAME", "Name of the layer", Need::required);
   cli.option("--config", o.config, "FILE|JSON", "The layer's configuration: a file, or JSON itself",
              Need::required);
+  cli.option("--plugin", o.plugins, "LIB", "Shared library of layers of yours; may be repeated");
   cli.option("--in", o.in, "IN", "File to read", Need::required);
   cli.option("--out", o.out, "OUT", "File to write", Need::required);
   cli.option("--device", o.device, "DEVICE", "cpu or cuda[:n], instead of the configuration's");
@@ -61,6 +63,7 @@ std::optional<RunLayerOptions> parse_run_layer_options(int argc, const char* con
   cli.only_together("--cp", "--shard-dim");
   if (!cli.parse(argc, argv)) return std::nullopt;
   if (cli.given("--device")) require_device_syntax(o.device);
+  for (const std::string& plugin : o.plugins) load_plugin(plugin);
   return o;
 }
 

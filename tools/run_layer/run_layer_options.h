@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace crocuta {
 
 struct RunLayerOptions {
   std::string layer;
-  std::string config;  // a path, or JSON itself if it starts with '{'
+  std::vector<std::string> plugins;  // loaded by the time this is returned
+  std::string config;                // a path, or JSON itself if it starts with '{'
   std::string in;
   std::string out;
   std::string device;  // "" leaves the choice to the configuration

@@ -22,6 +22,7 @@
 #include "framework/tensor/random.h"
 #include "framework/tensor/strided.h"
 #include "layers/layer_options.h"
+#include "layers/plugin.h"
 #include "layers/registry.h"
 #include "tools/verify_cp/cp_comparison.h"
 
@@ -85,6 +86,7 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
   CpSubject& s = call.subject;
   std::string config = R"({"vocab_size": 16, "d_model": 24, "l_max": 48, "n_layers": 2})";
   std::string shape = "2,48", in, device;
+  std::vector<std::string> plugins;
   std::int64_t shard_dim = 1, seed = 0, ids = 16;
   s.layer = "HyenaLM";
   CommandLine cli("verify_cp", kDescription, kFooter);
@@ -92,6 +94,7 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
   cli.option("--layer", s.layer, "NAME", "A registered layer");
   cli.option("--config", config, "FILE|JSON",
              "Its configuration: a file, or JSON itself; dtype float64 unless it says another");
+  cli.option("--plugin", plugins, "LIB", "Shared library of layers of yours; may be repeated");
   cli.option("--shape", shape, "SIZES", "Of its input, like 2,16,8; normal random numbers");
   cli.option("--ids", ids, "V", "The input is int64 ids below V instead", 1, 1 << 30);
   cli.option("--in", in, "IN",
@@ -105,6 +108,7 @@ std::optional<Call> read_command_line(int argc, const char* const* argv) {
   cli.option("--device", device, "DEVICE", "cpu or cuda[:n], instead of the configuration's");
   cli.only_together("--layer", "--config");
   if (!cli.parse(argc, argv)) return {};
+  for (const std::string& plugin : plugins) load_plugin(plugin);
   if (cli.given("--layer") && !cli.given("--shape") && !cli.given("--in")) {
     throw ArgumentError("--shape: expected the input's sizes, or --in IN, got nothing");
   }

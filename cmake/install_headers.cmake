@@ -1,0 +1,28 @@
+# cmake --install's part for headers: copies include/crocuta and all that it includes from SOURCE to
+# DESTINATION, and lets those be found below crocuta/ alone: a project may have a layers/layer.h of
+# its own.
+cmake_policy(VERSION 3.25)
+file(GLOB waiting RELATIVE ${SOURCE}/include ${SOURCE}/include/crocuta/*.h)
+set(seen ${waiting})
+while(waiting)
+  list(POP_FRONT waiting header)
+  set(from ${SOURCE}/include/${header})
+  string(REGEX REPLACE "^crocuta/(framework|kernels|distributed|layers)/" "\\1/" path ${header})
+  if(NOT path STREQUAL header)
+    set(from ${SOURCE}/${path})
+  endif()
+  file(READ ${from} text)
+  string(REGEX REPLACE "#include \"(framework|kernels|distributed|layers)/"
+                       "#include \"crocuta/\\1/" text "${text}")
+  file(WRITE ${DESTINATION}/${header} "${text}")
+  string(REGEX MATCHALL "#include \"[^\"]+\"" includes "${text}")
+  foreach(include IN LISTS includes)
+    string(REGEX REPLACE "#include \"(.+)\"" "\\1" include "${include}")
+    if(NOT include IN_LIST seen)
+      list(APPEND seen ${include})
+      list(APPEND waiting ${include})
+    endif()
+  endforeach()
+endwhile()
+list(LENGTH seen count)
+message(STATUS "Installed ${count} headers in ${DESTINATION}/crocuta")

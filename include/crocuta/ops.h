@@ -1,0 +1,4 @@
+// Every differentiable operation.
+#pragma once
+
+#include "framework/ops/ops.h"

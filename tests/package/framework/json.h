@@ -1,0 +1,6 @@
+// Another.
+#pragma once
+
+namespace outside {
+inline constexpr const char* kFile = "outside.safetensors";
+}
