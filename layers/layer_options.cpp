@@ -4,23 +4,23 @@
 
 namespace crocuta {
 
-namespace {
-
-DType read_dtype(const Config& config) {
-  config.get_string("dtype", "");  // throws ArgumentError for what is no text at all
-  try {
-    return parse_dtype(
-        config.get_choice("dtype", "float32", {"float32", "float64", "bfloat16", "float16"}));
-  } catch (const ArgumentError& error) {
-    throw DTypeError(error.what());
-  }
+void read_option(const Config& config, const char* key, DType& value, Anything) {
+  value = parse_dtype(
+      config.get_choice(key, name(value), {"float32", "float64", "bfloat16", "float16"}));
 }
 
-}  // namespace
+std::string option_json(DType value) {
+  return option_json(std::string(name(value)));
+}
 
 TensorOptions tensor_options(const Config& config) {
   TensorOptions options;
-  options.dtype = read_dtype(config);
+  config.get_string("dtype", "");  // throws ArgumentError for what is no text at all
+  try {
+    read_option(config, "dtype", options.dtype, Anything());
+  } catch (const ArgumentError& error) {
+    throw DTypeError(error.what());
+  }
   options.device =
       parse_device(config.get_string("device", name(default_device())), "configuration");
   return options;

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "framework/base/config.h"
+#include "framework/base/option.h"
 #include "framework/tensor/tensor.h"
 
 namespace crocuta {
@@ -13,6 +13,10 @@ inline constexpr std::int64_t kMaxLayerSize = std::int64_t{1} << 40;
 
 // The range of a size in a configuration.
 inline constexpr IntRange kLayerSize{.min = 1, .max = kMaxLayerSize};
+
+// An option that is one of the four floating dtypes, see framework/base/option.h.
+void read_option(const Config& config, const char* key, DType& value, Anything);
+std::string option_json(DType value);
 
 // The keys "dtype" (float32) and "device" (the current CUDA device if there is one, else the CPU).
 // Throws DTypeError for a dtype that is not one of the four floats, DeviceError for a device that

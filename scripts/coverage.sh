@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/coverage.sh [-D<CMake variable>=<value> ...]
 #
-# Installs what is missing, builds with GCC's coverage counters, runs all tests, and prints which
-# lines ran, by file; build/coverage/index.html shows them in the source. Exits with 1 where less was
-# reached than docs/testing.md promises.
+# Installs what is missing, builds with GCC's coverage counters, runs all tests,
+# and prints which lines ran, by file; build/coverage/index.html shows them in the
+# source. Exits with 1 where less was reached than docs/testing.md promises.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh

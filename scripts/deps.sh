@@ -4,21 +4,23 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: scripts/deps.sh [--mpi] [--tests] [--emulation] [--coverage] [--clang] [--fuzz] [--plots]
-                       [--ci]
+usage: scripts/deps.sh [--mpi] [--tests] [--emulation] [--coverage] [--clang]
+                       [--fuzz] [--plots] [--ci]
 
-Installs the packages that are missing, and says nothing when there are none. Needs root, or sudo
-that does not ask for a password; otherwise prints the line to run and exits with 1.
+Installs the packages that are missing, and says nothing when there are none.
+Needs root, or sudo that does not ask for a password; otherwise prints the line
+to run and exits with 1.
 
-  (no option)  to build and train: compiler, CMake, Ninja, OpenBLAS, FFTW, three C++ libraries
+  (no option)  to build and train: compiler, CMake, Ninja, OpenBLAS, FFTW, three
+               C++ libraries
   --mpi        also Open MPI, for ranks that mpirun starts
   --tests      also Catch2, Python 3, and Open MPI
-  --emulation  also Boost.Context, on which the threads of emulated CUDA kernels run
+  --emulation  also Boost.Context, on which threads of emulated CUDA kernels run
   --coverage   also gcovr, for scripts/coverage.sh
   --clang      also Clang
   --fuzz       also Clang with its runtime libraries, for scripts/fuzz.sh
   --plots      also matplotlib, for tools/plot_metrics.py
-  --ci         also clang-format 14, with which this code is formatted, and ccache
+  --ci         also clang-format 14, which formats this code, and ccache
 TEXT
 }
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # usage: scripts/fuzz.sh [seconds [target ...]]
 #
-# Installs what is missing, builds the fuzzers of tests/fuzz with Clang, and lets each of them (or
-# those named, such as config) look for trouble for that long, 120 seconds unless told, as many at a
-# time as there are cores. They start from tests/fuzz/corpus and keep what is new to them in
-# build/fuzz/corpus. Exits with 1 if one found something: the input lies in build/fuzz, ready to be
-# added to the corpus, and `build/fuzz/tests/fuzz_config <input>` shows the trouble again.
+# Installs what is missing, builds the fuzzers of tests/fuzz with Clang, and lets
+# each of them (or those named, such as config) look for trouble for that long,
+# 120 seconds unless told, as many at a time as there are cores. They start from
+# tests/fuzz/corpus and keep what is new to them in build/fuzz/corpus. Exits with
+# 1 if one found something: the input lies in build/fuzz, ready to be added to the
+# corpus, and `build/fuzz/tests/fuzz_config <input>` shows the trouble again.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # usage: scripts/mpirun.sh -n <ranks> <program> [argument ...]
 #
-# mpirun for ranks that are all on this machine: as root too, more ranks than cores too, and each
-# with its threads on any core. Open MPI has to be told so, in variables whose names differ between
-# versions; what the environment says already is left as it is, and other MPIs take no notice.
-# MPIEXEC=<program> is run instead of mpirun.
+# mpirun for ranks that are all on this machine: as root too, more ranks than
+# cores too, and each with its threads on any core. Open MPI has to be told so, in
+# variables whose names differ between versions; what the environment says already
+# is left as it is, and other MPIs take no notice. MPIEXEC=<program> is run
+# instead of mpirun.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 help_if_asked "$@"

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # usage: scripts/portability.sh [--list | row ...]
 #
-# The README's two commands on bare systems: each row of the table is a clean clone of this commit
-# in a new copy of its system, in a folder with blanks and umlauts in its name. Prints how many
-# tests passed, failed and were skipped, and the seconds that each command took; logs stay in
-# build/portability, as do the systems, which are downloaded once. All rows take hours; --list names
-# them. Needs root, debootstrap, and ubuntu-keyring for Ubuntu. Settings from the environment:
+# The README's two commands on bare systems: each row of the table is a clean
+# clone of this commit in a new copy of its system, in a folder with blanks and
+# umlauts in its name. Prints how many tests passed, failed and were skipped, and
+# the seconds that each command took; logs stay in build/portability, as do the
+# systems, which are downloaded once. All rows take hours; --list names them.
+# Needs root, debootstrap, and ubuntu-keyring for Ubuntu. Settings from the
+# environment:
 #   DEBIAN_MIRROR, UBUNTU_MIRROR   where packages come from
-#   UBUNTU_KEYRING                 whose signatures count, if ubuntu-keyring is not installed
+#   UBUNTU_KEYRING                 whose signatures count without ubuntu-keyring
 #   http_proxy, ...                handed on, as is apt's own proxy
-#   CMAKE_CXX_COMPILER_LAUNCHER=ccache with CCACHE_DIR=<folder>   share objects between rows
+#   CMAKE_CXX_COMPILER_LAUNCHER=ccache with CCACHE_DIR=<folder>
+#                                  share objects between rows
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh

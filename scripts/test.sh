@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# usage: scripts/test.sh [preset] [--only <regex>] [-D<CMake variable>=<value> ...]
+# usage: scripts/test.sh [preset] [--only <regex>] [-D<CMake variable>=<value>
+#             ...]
 #
-# Installs what is missing, builds, runs all tests, or those programs whose names match the regular
-# expression, and ends with the line `N passed, N failed, N skipped`. Presets: cpu (the default),
-# debug, clang, asan, tsan; cuda-emulated and cuda-emulated-asan, where all runs on the CUDA
-# backend, emulated on the CPU; cuda, which needs a GPU.
+# Installs what is missing, builds, runs all tests, or those programs whose names
+# match the regular expression, and ends with the line `N passed, N failed, N
+# skipped`. Presets: cpu (the default), debug, clang, asan, tsan; cuda-emulated
+# and cuda-emulated-asan, where all runs on the CUDA backend, emulated on the CPU;
+# cuda, which needs a GPU.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/common.sh

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # usage: scripts/train.sh [argument of train_hyena ...]
 #
-# Installs what is missing, builds, and trains the Hyena language model. Relative paths start where
-# you are. With an NVIDIA GPU and nvcc it builds for both and trains on the GPU; otherwise for the CPU
-# alone. Several ranks: --cp 2; or scripts/mpirun.sh with the program that this has built.
+# Installs what is missing, builds, and trains the Hyena language model. Relative
+# paths start where you are. With an NVIDIA GPU and nvcc it builds for both and
+# trains on the GPU; otherwise for the CPU alone. Several ranks: --cp 2; or
+# scripts/mpirun.sh with the program that this has built.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source "$root/scripts/common.sh"

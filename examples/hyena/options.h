@@ -7,29 +7,25 @@
 #include <vector>
 
 #include "framework/base/config.h"
-#include "framework/tensor/dtype.h"
+#include "layers/hyena/options.h"
 
 namespace crocuta::hyena {
 
-// Configuration keys are the members' names.
+// What each is for, and may be, is said in options.cpp: --help prints it. Configuration keys are the
+// members' names, those of `model` included.
 struct Options {
   // What is learned.
-  std::string task = "recall";       // recall, dna or text
-  std::vector<std::string> data;     // files, for dna and text
-  double heldout = 0.1;              // the fraction of dna and text that is held out, at the end
-  std::int64_t symbols = 10;         // of recall, two of them special
-  std::int64_t seq_len = 64;         // tokens of context; for recall, those before the question
-  std::int64_t train_sequences = 0;  // of recall; 0: fresh ones for ever
-  std::int64_t test_sequences = 500;
+  std::string task = "recall";
+  std::vector<std::string> data;
+  double heldout = 0.1;
+  std::int64_t symbols = 10, seq_len = 64;
+  std::int64_t train_sequences = 0, test_sequences = 500;
 
-  // The model: layers/hyena/lm.h.
-  std::int64_t d_model = 64, n_layers = 2, filter_order = 64, emb_dim = 5, d_inner = 0;
-  double w = 10, dropout = 0;
-  DType dtype = DType::float32;
+  // The model. l_max and device follow from the others: model_options() (trainer.h).
+  HyenaOptions model = {.d_model = 64, .n_layers = 2};
 
   // How it is trained.
-  std::int64_t schedule_steps = 0;  // the cosine reaches min_learning_rate here; 0: at `steps`
-  std::int64_t batch_size = 32;     // sequences per step, over all ranks
+  std::int64_t schedule_steps = 0, batch_size = 32;
   double learning_rate = 2e-3, min_learning_rate = 0;
   std::int64_t warmup_steps = 50;
   double beta1 = 0.9, beta2 = 0.98, weight_decay = 0.1, clip_norm = 1.0;
@@ -37,15 +33,16 @@ struct Options {
 
   // How the run is carried out: these may change when it is resumed.
   std::int64_t steps = 2000;
-  std::int64_t eval_every = 100, save_every = 500, log_every = 10;
-  std::int64_t eval_windows = 128;  // of the held-out region, at intervals; all of it at the end
-  std::string on_nan = "stop";      // stop or skip
-  std::string device = "auto", out;
-  std::int64_t cp = 1, threads = 0;  // ranks that share a sequence; CPU threads, 0: all
-  std::string backend = "auto";      // between processes: nccl, or mpi
-  double comm_timeout = 120;         // seconds
+  std::int64_t eval_every = 100, save_every = 500, log_every = 10, eval_windows = 128;
+  std::string on_nan = "stop", device = "auto", out;
+  std::int64_t cp = 1, threads = 0;
+  std::string backend = "auto";
+  double comm_timeout = 120;
   bool check_collectives = false;
 };
+
+// Every key with its default and what it is for, a line each.
+std::string options_help();
 
 // Reads and checks all keys. Throws ArgumentError naming the key for values out of range, unknown
 // keys (with the nearest known one), and values that contradict each other.

@@ -31,7 +31,7 @@ constexpr const char* kDescription =
     "cores: after a list of key-value pairs it is asked for the value of one of the\n"
     "keys.";
 
-constexpr const char* kFooter =
+constexpr const char* kExamples =
     "Examples:\n"
     "  train_hyena                       associative recall, 10 symbols\n"
     "  train_hyena --resume              continue where it stopped\n"
@@ -40,17 +40,9 @@ constexpr const char* kFooter =
     "  train_hyena --task dna --data genome.fa    the next base of a genome\n"
     "  train_hyena --task text --data *.txt       the next byte of any text\n"
     "  train_hyena --config examples/hyena/configs/text.json --set d_model=256 \\\n"
-    "              --data book.txt\n\n"
-    "Keys for --set and configuration files, with the defaults:\n"
-    "  task recall   data []   heldout 0.1   symbols 10   seq_len 64\n"
-    "  train_sequences 0 (fresh ones)   test_sequences 500   d_model 64   n_layers 2\n"
-    "  filter_order 64   emb_dim 5   w 10   d_inner 0 (4 d_model)   dropout 0\n"
-    "  dtype float32   steps 2000   schedule_steps 0 (steps)   batch_size 32\n"
-    "  learning_rate 0.002   min_learning_rate 0   warmup_steps 50   beta1 0.9\n"
-    "  beta2 0.98   weight_decay 0.1   clip_norm 1   seed 0   eval_every 100\n"
-    "  save_every 500   log_every 10   eval_windows 128   on_nan stop   device auto\n"
-    "  out \"\" (runs/TASK)   cp 1   threads 0 (all)   backend auto   comm_timeout 120\n"
-    "  check_collectives false\n\n"
+    "              --data book.txt\n\n";
+
+constexpr const char* kSignals =
     "SIGINT, SIGTERM, SIGHUP and SIGXCPU finish the step and save, SIGUSR1 saves and\n"
     "goes on. Exit status: 0, 1 if something failed, 2 for options that make no\n"
     "sense, 128 + n after signal n.";
@@ -111,7 +103,9 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   std::string config_file, resume;
   std::vector<std::string> sets, data;
   bool check_collectives = false;
-  CommandLine cli("train_hyena", kDescription, kFooter);
+  CommandLine cli("train_hyena", kDescription,
+                  str(kExamples, "Keys for --set and configuration files, with their defaults:\n",
+                      options_help(), "\n", kSignals));
   cli.option("--config", config_file, "FILE|JSON", "Configuration: a file, or JSON itself");
   cli.option("--set", sets, "KEY=VALUE", "Override one key; may be repeated");
   cli.list("--data", data, "FILE", "FASTA files or texts");

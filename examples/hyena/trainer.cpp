@@ -41,16 +41,8 @@ std::vector<ParameterGroup> groups(const HyenaLM& model, double weight_decay) {
 }  // namespace
 
 HyenaLM::Options model_options(const Options& o) {
-  HyenaOptions hyena;
-  hyena.d_model = o.d_model;
+  HyenaOptions hyena = o.model;
   hyena.l_max = model_length(o);
-  hyena.filter_order = o.filter_order;
-  hyena.emb_dim = o.emb_dim;
-  hyena.w = o.w;
-  hyena.n_layers = o.n_layers;
-  hyena.d_inner = o.d_inner;
-  hyena.dropout = o.dropout;
-  hyena.dtype = o.dtype;
   hyena.device = parse_device(o.device, "configuration");
   const auto codec = make_codec(o.task, o.symbols);
   return {.vocab_size = codec->vocabulary(), .predicted = codec->predicted(), .hyena = hyena};

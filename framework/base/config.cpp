@@ -37,16 +37,6 @@ std::string show(const ConfigValue& value) {
   return value.flag ? "true" : "false";
 }
 
-std::string describe(IntRange range) {
-  const IntRange all;
-  if (range.min != all.min && range.max != all.max) {
-    return "an integer from " + std::to_string(range.min) + " to " + std::to_string(range.max);
-  }
-  if (range.min != all.min) return "an integer of at least " + std::to_string(range.min);
-  if (range.max != all.max) return "an integer of at most " + std::to_string(range.max);
-  return "an integer";
-}
-
 std::string join(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "'" : ", '") + word + "'";
@@ -71,6 +61,14 @@ ConfigValue bare_value(std::string_view text, const std::string& where, int max_
 }
 
 }  // namespace
+
+std::string IntRange::description() const {
+  const IntRange all;
+  if (min != all.min && max != all.max) return str("an integer from ", min, " to ", max);
+  if (min != all.min) return str("an integer of at least ", min);
+  if (max != all.max) return str("an integer of at most ", max);
+  return "an integer";
+}
 
 bool RealRange::holds(double number) const {
   return number >= min && number <= max && (number > above || above == RealRange().above) &&
@@ -154,7 +152,7 @@ std::vector<std::string> Config::keys() const {
 }
 
 std::int64_t Config::to_int(std::string_view key, const ConfigValue& value, IntRange range) const {
-  if (value.kind != Kind::number) reject(key, value, describe(range));
+  if (value.kind != Kind::number) reject(key, value, range.description());
   if (value.text.find_first_of(".eE") != std::string::npos) {
     reject(key, value, "an integer without fraction or exponent");
   }
@@ -162,7 +160,7 @@ std::int64_t Config::to_int(std::string_view key, const ConfigValue& value, IntR
   const char* end = value.text.data() + value.text.size();
   const auto result = std::from_chars(value.text.data(), end, number);
   if (result.ec != std::errc()) reject(key, value, "an integer that fits 64 bits");
-  if (number < range.min || number > range.max) reject(key, value, describe(range));
+  if (number < range.min || number > range.max) reject(key, value, range.description());
   return number;
 }
 

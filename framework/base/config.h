@@ -25,6 +25,10 @@ struct ConfigValue;
 struct IntRange {
   std::int64_t min = std::numeric_limits<std::int64_t>::min();
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
+
+  bool holds(std::int64_t number) const { return number >= min && number <= max; }
+  // "an integer from 1 to 10"
+  std::string description() const;
 };
 // Closed bounds `min` and `max`, open bounds `above` and `below`.
 struct RealRange {

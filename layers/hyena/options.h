@@ -6,16 +6,16 @@
 
 namespace crocuta {
 
-// Of HyenaFilter, HyenaOperator and HyenaBlock; each takes what it needs.
+// Of HyenaFilter, HyenaOperator and HyenaBlock; each takes what it needs. What they are is said below.
 struct HyenaOptions {
-  std::int64_t d_model = 0;        // required: model width d
-  std::int64_t l_max = 0;          // required: the longest sequence the filter reaches
-  std::int64_t filter_order = 64;  // width M of the filter's network
-  std::int64_t emb_dim = 5;        // positional features E of the filter: odd, at least 3
-  double w = 10;                   // initial frequency of the filter's sines
-  std::int64_t n_layers = 1;       // blocks of the model, for the scale of the initialisation
-  std::int64_t d_inner = 0;        // width of the block's MLP; 0: 4 * d_model
-  double dropout = 0;              // of the block: the probability that a residual element is 0
+  std::int64_t d_model = 0;  // required
+  std::int64_t l_max = 0;    // required: the longest sequence the filter reaches
+  std::int64_t filter_order = 64;
+  std::int64_t emb_dim = 5;
+  double w = 10;
+  std::int64_t n_layers = 1;  // for the scale of the initialisation
+  std::int64_t d_inner = 0;
+  double dropout = 0;
   Sharding sharding = Sharding::contiguous;  // of sequences over ranks; not a configuration key
   DType dtype = DType::float32;
   Device device = default_device();
@@ -25,6 +25,26 @@ struct HyenaOptions {
   // has two per block: 0.02 / sqrt(2 n_layers).
   double residual_stddev() const;
 };
+
+// Calls visit(key, member, range, what it is for) for the options that a HyenaOperator has, those of
+// l_max, dtype and device apart: framework/base/option.h.
+template <class O, class Visit>
+void for_each_operator_option(O& o, Visit&& visit) {
+  visit("d_model", o.d_model, kLayerSize, "Width of the model");
+  visit("n_layers", o.n_layers, kLayerSize, "Blocks of the model");
+  visit("filter_order", o.filter_order, kLayerSize, "Width of the filter's network");
+  visit("emb_dim", o.emb_dim, IntRange{.min = 3, .max = kMaxLayerSize},
+        "Features of a position in the filter, an odd number");
+  visit("w", o.w, RealRange{.min = -1e6, .max = 1e6}, "Frequency of the filter's sines at first");
+}
+// The same for those that a HyenaBlock has besides.
+template <class O, class Visit>
+void for_each_block_option(O& o, Visit&& visit) {
+  visit("d_inner", o.d_inner, IntOrNull{{.min = 0, .max = kMaxLayerSize}},
+        "Width of a block's MLP; 0 for 4 d_model");
+  visit("dropout", o.dropout, RealRange{.min = 0, .below = 1},
+        "Probability that an element of a block's output is zeroed");
+}
 
 // Reads d_model, l_max, filter_order, emb_dim, w, n_layers, dtype and device.
 HyenaOptions hyena_operator_options(const Config& config);

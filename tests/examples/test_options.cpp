@@ -31,7 +31,7 @@ TEST_CASE("options have defaults, and every key reaches its member") {
   CHECK(p.data == std::vector<std::string>{"a", "b"});
   CHECK(p.heldout == 0.2);
   CHECK(hyena::model_length(p) == 128);
-  CHECK(p.dtype == DType::float64);
+  CHECK(p.model.dtype == DType::float64);
   CHECK(p.schedule_steps == 9);
   CHECK(p.cp == 4);
   CHECK(p.backend == "nccl");
@@ -74,7 +74,7 @@ TEST_CASE("a run's configuration reads back as the same options") {
   const Options again = hyena::read_options(config);
   CHECK(again.data == o.data);
   CHECK(again.learning_rate == o.learning_rate);
-  CHECK(again.dtype == o.dtype);
+  CHECK(again.model.dtype == o.model.dtype);
   CHECK(again.cp == 1);  // how many ranks share the work is no part of the run
   CHECK(hyena::run_config(again) == config);
 }

@@ -81,7 +81,7 @@ TEST_CASE("what is never a target is never generated") {
 TEST_CASE("every batch of a genome that is mostly unknown teaches something, on any ranks") {
   const TemporaryDirectory folder;
   Options o = genome_options(folder);
-  o.dtype = DType::float64;
+  o.model.dtype = DType::float64;
   o.batch_size = 2;
   TinyRun run(o);
   for (std::int64_t i = 0; i < 100; ++i) CHECK(run.task->train_batch(i, 1).scored() > 0);

@@ -14,9 +14,9 @@ Options threaded_options() {
   Options o = tiny_options();
   o.symbols = 20;
   o.seq_len = 62;
-  o.d_model = 48;
+  o.model.d_model = 48;
   o.batch_size = 8;
-  o.dropout = 0.1;
+  o.model.dropout = 0.1;
   return o;
 }
 

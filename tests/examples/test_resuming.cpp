@@ -16,7 +16,7 @@ using hyena::Options;
 
 Options dropping_options() {
   Options o = tiny_options();
-  o.dropout = 0.2;  // so that random state matters too
+  o.model.dropout = 0.2;  // so that random state matters too
   return o;
 }
 

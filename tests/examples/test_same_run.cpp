@@ -72,7 +72,8 @@ TEST_CASE("every option that all ranks share is compared, by key") {
   differs("cp", "1", "3", [](Options& o) { o.cp = 3; });
   differs("seed", "0", "1", [](Options& o) { o.seed = 1; });
   differs("task", "\"recall\"", "\"text\"", [](Options& o) { o.task = "text"; });
-  differs("dtype", "\"float32\"", "\"float64\"", [](Options& o) { o.dtype = DType::float64; });
+  differs("dtype", "\"float32\"", "\"float64\"",
+          [](Options& o) { o.model.dtype = DType::float64; });
   differs("log_every", "10", "5", [](Options& o) { o.log_every = 5; });
   differs("eval_every", "100", "5", [](Options& o) { o.eval_every = 5; });
   differs("on_nan", "\"stop\"", "\"skip\"", [](Options& o) { o.on_nan = "skip"; });

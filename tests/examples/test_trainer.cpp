@@ -57,7 +57,7 @@ TEST_CASE("training reaches the entropy of a source that is known") {
   o.task = "dna";
   o.data = {folder.path("source.fa")};
   o.seq_len = 64;
-  o.d_model = 16;
+  o.model.d_model = 16;
   o.batch_size = 16;
   o.steps = o.schedule_steps = 400;
   o.learning_rate = 1e-2;
@@ -80,7 +80,7 @@ TEST_CASE("training reaches the entropy of a source that is known") {
 
 TEST_CASE("weight decay shrinks the weights it is for, and leaves all else to the gradient") {
   Options o = tiny_options();
-  o.dtype = DType::float64;
+  o.model.dtype = DType::float64;
   o.weight_decay = 0;
   TinyRun plain(o);
   o.weight_decay = 0.5;
@@ -121,7 +121,7 @@ TEST_CASE("the same seed gives the same run, another seed another") {
 
 TEST_CASE("evaluation changes nothing in the run") {
   Options o = tiny_options();
-  o.dropout = 0.2;
+  o.model.dropout = 0.2;
   const auto run = [&](bool evaluate) {
     TinyRun tiny(o);
     tiny.train(3);
@@ -138,7 +138,7 @@ TEST_CASE("evaluation changes nothing in the run") {
 TEST_CASE("a run stopped at any step and resumed is the run that never stopped, bit for bit") {
   const TemporaryDirectory folder;
   Options o = tiny_options();
-  o.dropout = 0.2;  // so that random state matters too
+  o.model.dropout = 0.2;  // so that random state matters too
   TinyRun whole(o);
   std::vector<double> losses = whole.train(12);
   for (const std::int64_t stop : {0, 1, 2, 5, 11, 12}) {
@@ -185,7 +185,7 @@ TEST_CASE("losses do not depend on how many ranks share the work") {
   Options o = tiny_options();
   const std::int64_t steps = slow_here() ? 4 : 12;
   for (const DType dtype : {DType::float32, DType::float64}) {
-    o.dtype = dtype;
+    o.model.dtype = dtype;
     o.cp = 1;
     const double bound = dtype == DType::float64 ? 1e-11 : 1e-5;
     const std::vector<double> one = losses_on(1, o, steps);
@@ -202,7 +202,7 @@ TEST_CASE("losses do not depend on how many ranks share the work") {
 
 TEST_CASE("in float64, 100 steps on 2 and 4 context-parallel ranks stay within 1e-11 of one") {
   Options o = tiny_options();
-  o.dtype = DType::float64;
+  o.model.dtype = DType::float64;
   const std::int64_t steps = slow_here() ? 8 : 100;
   o.steps = o.schedule_steps = steps;
   const std::vector<double> one = losses_on(1, o, steps);
@@ -218,8 +218,8 @@ TEST_CASE("in float64, 100 steps on 2 and 4 context-parallel ranks stay within 1
 
 TEST_CASE("dropout drops the same elements however many ranks share the work") {
   Options o = tiny_options();
-  o.dropout = 0.3;
-  o.dtype = DType::float64;
+  o.model.dropout = 0.3;
+  o.model.dtype = DType::float64;
   const std::vector<double> one = losses_on(1, o, 5);
   CHECK(largest_relative_difference(losses_on(2, o, 5), one) < 1e-11);  // each has other sequences
   CHECK(largest_relative_difference(losses_on(3, o, 5), one) < 1e-11);
@@ -229,7 +229,7 @@ TEST_CASE("dropout drops the same elements however many ranks share the work") {
 
 TEST_CASE("evaluation does not depend on the number of ranks") {
   Options o = tiny_options();
-  o.dtype = DType::float64;
+  o.model.dtype = DType::float64;
   const hyena::Evaluation one = TinyRun(o).trainer.evaluate(11);
   o.cp = 2;
   run_ranks(4, [&](const ProcessGroup& world) {
@@ -279,7 +279,7 @@ TEST_CASE("a checkpoint of other data or another model is refused, and changes n
   run.train(2);
   const Checkpoint checkpoint = save(run, folder.path());
   Options wider = tiny_options();
-  wider.d_model = 16;
+  wider.model.d_model = 16;
   TinyRun other(wider);
   std::string before = other.state();
   const auto refusal = [&](TinyRun& into) {

@@ -20,7 +20,7 @@ constexpr std::int64_t kSteps = kSlowBuild ? 10 : 50;
 Options on(const std::string& device, DType dtype) {
   Options o = tiny_options();
   o.device = device;
-  o.dtype = dtype;
+  o.model.dtype = dtype;
   o.steps = o.schedule_steps = kSteps;
   return o;
 }
@@ -62,7 +62,7 @@ TEST_CASE("fifty steps on a GPU lose what they do on the CPU, as far as the dtyp
 TEST_CASE("sharing the work among ranks on a GPU changes nothing but rounding") {
   if (cuda_device_count() == 0) SKIP_TEST("no GPU to train on");
   Options o = on("cuda", DType::float64);
-  o.dropout = 0.2;
+  o.model.dropout = 0.2;
   const std::vector<double> one = losses(o);
   CHECK(distance(losses_on(2, o, kSteps), one) < 1e-10);  // each has sequences of its own
   for (const int ranks : {2, 4}) {

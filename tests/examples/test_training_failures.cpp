@@ -14,9 +14,9 @@ namespace {
 hyena::Options smallest_options() {
   hyena::Options o = tiny_options();
   o.device = "cuda";
-  o.n_layers = 1;
+  o.model.n_layers = 1;
   o.batch_size = 2;
-  o.dropout = 0.1;
+  o.model.dropout = 0.1;
   return o;
 }
 

@@ -17,9 +17,9 @@ inline hyena::Options tiny_options() {
   o.symbols = 6;
   o.seq_len = 14;  // 16 with the question
   o.test_sequences = 16;
-  o.d_model = 8;
-  o.n_layers = 2;
-  o.filter_order = 8;
+  o.model.d_model = 8;
+  o.model.n_layers = 2;
+  o.model.filter_order = 8;
   o.batch_size = 4;
   o.steps = o.schedule_steps = 40;
   o.warmup_steps = 5;

@@ -170,14 +170,14 @@ TEST_CASE("the block says what is wrong with its options") {
   HyenaOptions o = options(4, 8);
   o.dropout = 1;
   CHECK(message_of<ArgumentError>([&] { HyenaBlock{o}; }) ==
-        "HyenaBlock: 'dropout': expected a probability in [0, 1), got 1");
+        "HyenaBlock: 'dropout': expected a number of at least 0 and below 1, got 1");
   o = options(0, 8);
   CHECK(message_of<ArgumentError>([&] { HyenaBlock{o}; }) ==
-        "HyenaBlock: 'd_model': expected a size from 1 to 1099511627776, got 0");
+        "HyenaBlock: 'd_model': expected an integer from 1 to 1099511627776, got 0");
   o = options(4, 8);
   o.n_layers = 0;
   CHECK(message_of<ArgumentError>([&] { HyenaBlock{o}; }) ==
-        "HyenaBlock: 'n_layers': expected a size from 1 to 1099511627776, got 0");
+        "HyenaBlock: 'n_layers': expected an integer from 1 to 1099511627776, got 0");
 }
 
 }  // namespace crocuta::test

@@ -37,6 +37,7 @@ for script in coverage deps fuzz mpirun portability test train; do
   help=$("scripts/$script.sh" --help)
   [[ $help == "usage: scripts/$script.sh"* && $help != *"set -"* ]] ||
     { echo "$script.sh --help: $help" && exit 1; }
+  if grep -E '^.{81}' <<<"$help"; then echo "$script.sh --help: longer than 80 columns" && exit 1; fi
 done
 for script in coverage test; do
   expect 2 1 "$script.sh: unknown option '--fast'" "$nowhere" "scripts/$script.sh" --fast

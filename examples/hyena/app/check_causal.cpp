@@ -58,7 +58,7 @@ int run_causality_check(const ProcessGroup& world, const RunPlan& plan) {
     return from_vector(mine.ids, {mine.rows, mine.length}, device);
   };
 
-  const double tolerance = causality_tolerance(options.dtype);
+  const double tolerance = causality_tolerance(options.model.dtype);
   double output = 0, gradient = 0;
   std::string first, cuts;
   for (const std::int64_t cut : std::set<std::int64_t>{1, length / 4, length / 2, length - 1}) {
@@ -75,7 +75,7 @@ int run_causality_check(const ProcessGroup& world, const RunPlan& plan) {
   }
   if (world.rank() != 0) return first.empty() ? 0 : kExitRuntime;
   Console console(false);
-  console.line(str("Causality of HyenaLM, ", options.dtype, " on ", device));
+  console.line(str("Causality of HyenaLM, ", options.model.dtype, " on ", device));
   console.line(str("  ", counted(batch.rows, "sequence"), " of ", counted(length, "token"),
                    ", changed from positions ", cuts, " on"));
   console.line(str("  earlier outputs move by at most ", figure(output), ", gradients by ",

@@ -30,8 +30,8 @@ double data_bytes(const Options& o) {
 }  // namespace
 
 MemoryEstimate estimate_memory(const Options& o, int world, int here) {
-  const double d = real(o.d_model), inner = o.d_inner > 0 ? real(o.d_inner) : 4 * d;
-  const double order = real(o.filter_order), layers = real(o.n_layers);
+  const double d = real(o.model.d_model), inner = o.model.d_inner > 0 ? real(o.model.d_inner) : 4 * d;
+  const double order = real(o.model.filter_order), layers = real(o.model.n_layers);
   const double vocabulary = real(make_codec(o.task, o.symbols)->vocabulary());
   const double length = real(model_length(o)), tokens = real(o.batch_size) * length;
   MemoryEstimate bytes;
@@ -41,13 +41,13 @@ MemoryEstimate estimate_memory(const Options& o, int world, int here) {
 
   // The numbers that a block keeps for the way back, per token and per position of its filter: as
   // measured, rounded down.
-  const double element = static_cast<double>(size_of(o.dtype));
+  const double element = static_cast<double>(size_of(o.model.dtype));
   const double per_token = layers * (9 * d + 2.25 * inner) + vocabulary;
   const double filter = layers * length * 9 * order;
   bytes.activations = element * (tokens * per_token + filter) * here / world;
   // Each with its gradient and two moments, and for the 16-bit types a float32 copy.
   const double per_block = 4 * d * d + 2 * d * inner + order * (order + d);
-  const double each = o.dtype == DType::float64 ? 32 : 16;
+  const double each = o.model.dtype == DType::float64 ? 32 : 16;
   bytes.parameters = here * each * (layers * per_block + vocabulary * d);
   return bytes;
 }

@@ -86,8 +86,8 @@ class Session {
     for (const std::string& line : task_->introduce()) console_.line(line);
     const HyenaLM& model = trainer_->model();
     console_.line(str("Model: HyenaLM, ", count(model.parameter_count()), " parameters (d_model ",
-                      options_.d_model, ", ", counted(options_.n_layers, "block"), "), ",
-                      options_.dtype, " on ", model.options().hyena.device));
+                      options_.model.d_model, ", ", counted(options_.model.n_layers, "block"), "), ",
+                      options_.model.dtype, " on ", model.options().hyena.device));
     if (options_.device == "auto" && cuda_device_count() == 0) {
       console_.line(str("No GPU is used: ", cuda::problem()));
     }
