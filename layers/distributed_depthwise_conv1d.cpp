@@ -78,7 +78,7 @@ void DistributedDepthwiseConv1d::init_weights() {
   if (bias_.defined()) uniform_(bias_, -bound, bound);
 }
 
-Tensor DistributedDepthwiseConv1d::forward(const Tensor& x, const ProcessGroup& cp) {
+void DistributedDepthwiseConv1d::require_input(const Tensor& x, const ProcessGroup& cp) const {
   const std::int64_t ranks = cp.size();
   if (hidden_dim() % ranks != 0) {
     fail<ArgumentError>(kName, "hidden_dim", str("a multiple of the context-parallel size ", ranks),
@@ -101,9 +101,31 @@ Tensor DistributedDepthwiseConv1d::forward(const Tensor& x, const ProcessGroup& 
   if (x.device() != device()) {
     fail<DeviceError>(kName, "x", str("the weight's device ", device()), name(x.device()));
   }
+}
+
+Tensor DistributedDepthwiseConv1d::forward(const Tensor& x, const ProcessGroup& cp) {
+  require_input(x, cp);
+  const std::int64_t channels = hidden_dim() / cp.size();
   return depthwise_conv1d(
       x, weight_, bias_,
       {.causal = causal(), .hidden_dim = hidden_dim(), .channel_offset = cp.rank() * channels});
+}
+
+Tensor DistributedDepthwiseConv1d::extend_forward(const Tensor& x, State& state) {
+  if (!causal()) {
+    throw ArgumentError(str("extend: ", kName, " with causal false looks at samples to come"));
+  }
+  require_input(x, ProcessGroup::self());
+  // The last K - 1 samples stand before the new ones: zeros at first, as forward() pads.
+  const std::int64_t reach = kernel_size() - 1;
+  const std::vector<Tensor>& kept = state.of(*this).constant;
+  const Tensor before =
+      kept.empty() ? zeros({x.size(0), hidden_dim(), reach}, x.options()) : kept[0];
+  const Tensor all = cat({before, x}, 2);
+  const Tensor y =
+      depthwise_conv1d(all, weight_, bias_, {.causal = true, .hidden_dim = hidden_dim()});
+  state.change(*this).constant = {narrow(all, 2, x.size(2), reach).clone()};
+  return narrow(y, 2, reach, x.size(2));
 }
 
 CROCUTA_REGISTER_LAYER("DistributedDepthwiseConv1d", DistributedDepthwiseConv1d);

@@ -49,6 +49,7 @@ class DistributedDepthwiseConv1d : public Layer {
   // is not a multiple of the number of ranks, ShapeError, DTypeError or DeviceError unless x fits.
   Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
+  int time_dimension() const override { return 2; }
   std::int64_t hidden_dim() const { return options_.hidden_dim; }
   std::int64_t kernel_size() const { return options_.kernel_size; }
   bool causal() const { return options_.causal; }
@@ -62,6 +63,9 @@ class DistributedDepthwiseConv1d : public Layer {
   const Tensor& bias() const { return bias_; }
 
  private:
+  Tensor extend_forward(const Tensor& x, State& state) override;
+  void require_input(const Tensor& x, const ProcessGroup& cp) const;
+
   const Options options_;  // num_groups filled in; dtype and device are the weight's
   Tensor weight_, bias_;
 };

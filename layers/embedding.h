@@ -28,6 +28,8 @@ class Embedding : public Layer {
   const Tensor& weight() const { return weight_; }
 
  private:
+  Tensor extend_forward(const Tensor& ids, State&) override { return forward(ids); }
+
   Tensor weight_;
 };
 

@@ -1,8 +1,11 @@
 // Layer: a module that maps one tensor to another, on one rank or on a context-parallel group.
 #pragma once
 
+#include <string>
+
 #include "distributed/process_group.h"
 #include "framework/nn/module.h"
+#include "layers/state.h"
 
 namespace crocuta {
 
@@ -16,6 +19,29 @@ class Layer : public Module {
   // forward(), in sight of this thread's LayerObserver if there is one. Layers call their children
   // in this way: norm_(x, cp).
   Tensor operator()(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self());
+
+  // Decoding: the output for the samples of x that follow those which `state` has seen, as forward()
+  // would give it for all of them together: the same whatever the cutting, up to rounding. x has any
+  // number of samples. Dropout is off, no graph is recorded, and ranks do not share the work.
+  //
+  //   State state(batch);
+  //   Tensor y = model.extend(prompt, state);
+  //   y = model.extend(next, state);
+  //
+  // Throws ArgumentError, naming the layer, where one does not say how it is extended or cannot be;
+  // ShapeError unless x has the state's batch, and what forward() throws. A call that is refused for
+  // its arguments leaves the state of a model of this library as it was; after a call that failed
+  // otherwise, for want of memory say, a state refuses to be used.
+  Tensor extend(const Tensor& x, State& state);
+  // The dimension of x that is time.
+  virtual int time_dimension() const { return 1; }
+
+ protected:
+  // What extend() does; layers call their children's extend(). This one throws.
+  virtual Tensor extend_forward(const Tensor& x, State& state);
+
+ private:
+  std::string class_name() const;
 };
 
 // While one lives, it sees what goes into and comes out of every layer that is called as a function

@@ -32,6 +32,8 @@ class Linear : public Layer {
   const Tensor& bias() const { return bias_; }
 
  private:
+  Tensor extend_forward(const Tensor& x, State&) override { return forward(x); }
+
   Tensor weight_, bias_;
 };
 

@@ -52,6 +52,10 @@ Tensor MLP::forward(const Tensor& x, const ProcessGroup& cp) {
   return fc2_(gelu(fc1_(x, cp)), cp);
 }
 
+Tensor MLP::extend_forward(const Tensor& x, State& state) {
+  return fc2_.extend(gelu(fc1_.extend(x, state)), state);
+}
+
 CROCUTA_REGISTER_LAYER("MLP", MLP);
 
 }  // namespace crocuta

@@ -25,6 +25,8 @@ class MLP : public Layer {
   Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
  private:
+  Tensor extend_forward(const Tensor& x, State& state) override;
+
   Linear& fc1_;
   Linear& fc2_;
 };

@@ -16,4 +16,19 @@ Tensor Sequential::forward(const Tensor& x, const ProcessGroup& cp) {
   return y;
 }
 
+int Sequential::time_dimension() const {
+  for (const Step& step : steps_) {
+    if (step.layer != nullptr) return step.layer->time_dimension();
+  }
+  return 1;
+}
+
+Tensor Sequential::extend_forward(const Tensor& x, State& state) {
+  Tensor y = x;
+  for (const Step& step : steps_) {
+    y = step.layer != nullptr ? step.layer->extend(y, state) : step.function(y);
+  }
+  return y;
+}
+
 }  // namespace crocuta

@@ -42,8 +42,12 @@ class Sequential : public Layer {
 
   // Throws what its layers and functions throw.
   Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
+  // The first layer's. Functions take every sample by itself, or extend() is not what forward() is.
+  int time_dimension() const override;
 
  private:
+  Tensor extend_forward(const Tensor& x, State& state) override;
+
   struct Step {
     Layer* layer;  // null: the function
     Function function;

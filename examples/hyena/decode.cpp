@@ -17,6 +17,33 @@ std::vector<float> next_logits(HyenaLM& model, const std::vector<std::int64_t>& 
   return select(select(model.forward(ids), 1, -1), 0, 0).to_vector<float>();
 }
 
+Decoder::Decoder(HyenaLM& model, std::vector<std::int64_t> prompt, Window window)
+    : model_(model), window_(window), tokens_(std::move(prompt)), state_(model.start()) {
+  if (tokens_.empty()) fail<ArgumentError>("decode", "prompt", "at least one token", "none");
+  model.eval();
+  const auto length = static_cast<std::int64_t>(tokens_.size());
+  extend(std::min(length, model.options().hyena.l_max));
+}
+
+void Decoder::append(std::int64_t token) {
+  tokens_.push_back(token);
+  const std::int64_t l_max = model_.options().hyena.l_max;
+  if (state_.position() < l_max) {
+    extend(1);
+  } else if (window_ == Window::slide) {
+    logits_ = next_logits(model_, tokens_);
+  } else {
+    state_ = model_.start();
+    extend(std::max<std::int64_t>(1, l_max / 2));
+  }
+}
+
+void Decoder::extend(std::int64_t count) {
+  const std::vector<std::int64_t> last(tokens_.end() - count, tokens_.end());
+  const Tensor ids = from_vector(last, {1, count}, model_.options().hyena.device);
+  logits_ = select(select(model_.extend(ids, state_), 1, -1), 0, 0).to_vector<float>();
+}
+
 std::int64_t choose_token(const std::vector<float>& logits, const DecodeOptions& options,
                           std::int64_t position) {
   std::vector<std::int64_t> order;
@@ -44,25 +71,30 @@ std::int64_t choose_token(const std::vector<float>& logits, const DecodeOptions&
     sum += std::exp((logits[static_cast<std::size_t>(token)] - largest) / options.temperature);
     cumulative.push_back(sum);
   }
+  if (options.top_p < 1) {
+    // The fewest that reach the share, the first always among them.
+    const auto enough = std::lower_bound(cumulative.begin(), cumulative.end(), options.top_p * sum);
+    cumulative.erase(std::min(enough, cumulative.end() - 1) + 1, cumulative.end());
+    sum = cumulative.back();
+  }
   Draws draws(options.seed, Purpose::decode, static_cast<std::uint64_t>(position));
   const double at = sum * (static_cast<double>(draws.below(std::uint64_t{1} << 53)) * 0x1p-53);
   const auto chosen = std::upper_bound(cumulative.begin(), cumulative.end(), at);
-  const auto place = std::min<std::ptrdiff_t>(chosen - cumulative.begin(),
-                                              static_cast<std::ptrdiff_t>(order.size()) - 1);
+  const auto place =
+      std::min<std::ptrdiff_t>(chosen - cumulative.begin(), std::ssize(cumulative) - 1);
   return order[static_cast<std::size_t>(place)];
 }
 
 std::vector<std::int64_t> continue_sequence(HyenaLM& model, std::vector<std::int64_t> prompt,
                                             const DecodeOptions& options,
                                             const std::function<bool(std::int64_t)>& emit) {
-  if (prompt.empty()) fail<ArgumentError>("decode", "prompt", "at least one token", "none");
-  model.train(false);
-  std::vector<std::int64_t> tokens = std::move(prompt), continuation;
+  Decoder decoder(model, std::move(prompt), options.window);
+  std::vector<std::int64_t> continuation;
   for (std::int64_t i = 0; i < options.max_tokens; ++i) {
-    const std::int64_t choice = choose_token(next_logits(model, tokens), options, i);
+    const std::int64_t choice = choose_token(decoder.logits(), options, i);
     continuation.push_back(model.predicted().first + choice);
-    tokens.push_back(continuation.back());
     if (!emit(continuation.back())) break;
+    if (i + 1 < options.max_tokens) decoder.append(continuation.back());
   }
   return continuation;
 }

@@ -1,9 +1,12 @@
 // generate_hyena: continues prompts with a trained model.
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "distributed/init.h"
+#include "examples/hyena/app/format.h"
 #include "examples/hyena/app/prompts.h"
 #include "examples/hyena/app/run_plan.h"
 #include "examples/hyena/app/together.h"
@@ -20,8 +23,8 @@ namespace {
 
 constexpr const char* kDescription =
     "Continues a prompt with a model that train_hyena has trained.\n\n"
-    "Each token comes from a forward pass over the prompt and all that was generated;\n"
-    "beyond the length that the model was trained on, over the last tokens that fit.";
+    "The model sees the prompt and all that was generated. When that is as long as\n"
+    "what it was trained on, it begins anew with the last half of it.";
 
 constexpr const char* kFooter =
     "Examples:\n"
@@ -29,12 +32,14 @@ constexpr const char* kFooter =
     "  generate_hyena --checkpoint runs/text --prompt \"The \" --temperature 0.8 \\\n"
     "                 --max-tokens 500\n"
     "  generate_hyena --checkpoint runs/dna --prompt ATGAAA --top-k 2\n"
+    "  generate_hyena --checkpoint runs/text --prompt \"The \" --stop \".\" --top-p 0.9\n"
     "  echo \"a B c D => a\" | generate_hyena --checkpoint runs/recall --prompt-file -\n\n"
     "Exit status: 0, 1 if something failed, 2 for options that make no sense.";
 
 struct Call {
   std::string checkpoint, device = "auto";
   std::string prompt, prompt_file;  // one of the two
+  std::string stop, window = "restart";
   DecodeOptions decode;
   bool given_length = false;
 };
@@ -55,12 +60,26 @@ std::optional<Call> read_command_line(int argc, char** argv) {
              {.min = 0, .max = 1000});
   cli.option("--top-k", call.decode.top_k, "N", "Choose among the N likeliest; 0: among all", 0,
              1 << 30);
+  cli.option("--top-p", call.decode.top_p, "X",
+             "Choose among the likeliest whose probabilities reach X; 1: among all",
+             {.max = 1, .above = 0});
+  cli.option("--stop", call.stop, "TEXT", "End before this text");
+  cli.option("--window", call.window, "WHAT",
+             "At the model's length: restart with the last half, or slide, which is slow");
   cli.option("--seed", seed, "N", "Seed of the choice", 0, std::int64_t{1} << 62);
   cli.option("--device", call.device, "DEVICE", "cpu, cuda, cuda:N or auto");
   if (!cli.parse(argc, argv)) return {};
   if (cli.given("--prompt") == cli.given("--prompt-file")) {
     throw ArgumentError("expected either --prompt or --prompt-file; see --help");
   }
+  if (cli.given("--stop") && call.stop.empty()) {
+    throw ArgumentError("--stop: expected a text, got nothing");
+  }
+  if (call.window != "restart" && call.window != "slide") {
+    throw ArgumentError(
+        str("--window: expected restart or slide, got '", printable(call.window), "'"));
+  }
+  call.decode.window = call.window == "slide" ? Window::slide : Window::restart;
   call.decode.seed = static_cast<std::uint64_t>(seed);
   call.given_length = cli.given("--max-tokens");
   return call;
@@ -69,9 +88,48 @@ std::optional<Call> read_command_line(int argc, char** argv) {
 // A model may have learned bytes that would steer a terminal; a file or pipe gets them as they are.
 std::string for_output(const std::string& text) {
   static const bool terminal = ::isatty(STDOUT_FILENO) == 1;
-  const bool plain = text.size() != 1 || text == "\n" || text == "\t" || (text[0] & 0x80) != 0;
-  return plain || !terminal ? text : printable(text);
+  if (!terminal) return text;
+  std::string shown;
+  for (const char c : text) {
+    const bool steers = (c & 0x80) == 0 && c != '\n' && c != '\t';
+    shown += steers ? printable(std::string(1, c)) : std::string(1, c);
+  }
+  return shown;
 }
+
+// Prints text as it comes, up to a stop text.
+class Output {
+ public:
+  explicit Output(const std::string& stop) : stop_(stop) {}
+
+  // False once the stop text has come.
+  bool add(const std::string& text) {
+    waiting_ += text;
+    std::size_t ready = stop_.empty() ? waiting_.size() : waiting_.find(stop_);
+    const bool ended = !stop_.empty() && ready != waiting_.npos;
+    if (!stop_.empty() && !ended) ready = waiting_.size() - begun();
+    show(ready);
+    if (ended) waiting_.clear();
+    return !ended;
+  }
+  // The rest, which no stop text has come of.
+  void finish() { show(waiting_.size()); }
+
+ private:
+  // How many of the last characters may be the beginning of the stop text.
+  std::size_t begun() const {
+    std::size_t length = std::min(waiting_.size(), stop_.size() - 1);
+    while (!waiting_.ends_with(stop_.substr(0, length))) --length;
+    return length;
+  }
+  void show(std::size_t count) {
+    if (count > 0) print(for_output(waiting_.substr(0, count)));
+    waiting_.erase(0, count);
+  }
+
+  const std::string& stop_;
+  std::string waiting_;
+};
 
 void generate(Call call) {
   if (distributed::launched_processes().value_or(1) > 1) {
@@ -92,15 +150,24 @@ void generate(Call call) {
   load_or_blame(path, [&] { model.load_state_dict(stored.tensors); });
 
   const bool recall = options.task == "recall";
+  std::size_t generated = 0;
+  const auto start = std::chrono::steady_clock::now();
   if (recall && !call.given_length) call.decode.max_tokens = 1;
   for (const Prompt& prompt : prompts) {
     print(prompt.text);
-    continue_sequence(model, prompt.tokens, call.decode, [&](std::int64_t token) {
-      print(str(recall ? " " : "", for_output(codec->decode({token}))));
-      return true;
-    });
+    Output output(call.stop);
+    const auto continuation =
+        continue_sequence(model, prompt.tokens, call.decode, [&](std::int64_t token) {
+          return output.add(str(recall ? " " : "", codec->decode({token})));
+        });
+    output.finish();
     print("\n");
+    generated += continuation.size();
   }
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  log_info(str(counted(static_cast<std::int64_t>(generated), "token"), " in ",
+               fixed(time.count(), 2), " s, ",
+               fixed(static_cast<double>(generated) / time.count(), 0), " per second"));
 }
 
 }  // namespace

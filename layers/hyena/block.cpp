@@ -51,6 +51,11 @@ Tensor HyenaBlock::forward(const Tensor& x, const ProcessGroup& cp) {
   return r + dropout(mlp_(norm2_(r, cp), cp), cp);
 }
 
+Tensor HyenaBlock::extend_forward(const Tensor& x, State& state) {
+  const Tensor r = x + mixer_.extend(norm1_.extend(x, state), state);
+  return r + mlp_.extend(norm2_.extend(r, state), state);
+}
+
 CROCUTA_REGISTER_LAYER("HyenaBlock", HyenaBlock);
 
 }  // namespace crocuta

@@ -28,6 +28,8 @@ class HyenaBlock : public Layer {
   void set_first_sequence(std::int64_t number) { first_sequence_ = number; }
 
  private:
+  Tensor extend_forward(const Tensor& x, State& state) override;
+
   const HyenaOptions options_;
   LayerNorm& norm1_;
   HyenaOperator& mixer_;

@@ -50,19 +50,35 @@ HyenaLM::HyenaLM(const Options& options)
 
 HyenaLM::HyenaLM(const Config& config) : HyenaLM(read(config)) {}
 
-Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
+// `length`: the samples of ids, and those before them.
+void HyenaLM::require_input(const Tensor& ids, const ProcessGroup& cp, std::int64_t length) const {
   if (ids.dim() != 2) fail<ShapeError>(kName, "x", "ids [B, L]", to_string(ids.shape()));
-  const HyenaOptions& o = options_.hyena;
   require_ids(kName, ids, embedding_.weight().device());
-  require_sequence(kName, o, cp, ids.size(1));
+  require_sequence(kName, options_.hyena, cp, length);
+}
+
+Tensor HyenaLM::head(const Tensor& normed) const {
+  const auto [first, count] = predicted();
+  const Tensor& table = embedding_.weight();
+  return linear(normed, count == table.size(0) ? table : narrow(table, 0, first, count));
+}
+
+Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
+  require_input(ids, cp, ids.dim() == 2 ? ids.size(1) : 0);
+  const HyenaOptions& o = options_.hyena;
   const SequenceDropout dropout{.probability = is_training() ? o.dropout : 0,
                                 .first_sequence = first_sequence_,
                                 .sharding = o.sharding};
   Tensor r = dropout(embedding_(ids, cp), cp);
   for (HyenaBlock& block : blocks_) r = block(r, cp);
-  const auto [first, count] = predicted();
-  const Tensor& table = embedding_.weight();
-  return linear(norm_(r, cp), count == table.size(0) ? table : narrow(table, 0, first, count));
+  return head(norm_(r, cp));
+}
+
+Tensor HyenaLM::extend_forward(const Tensor& ids, State& state) {
+  require_input(ids, ProcessGroup::self(), state.position() + ids.size(1));
+  Tensor r = embedding_.extend(ids, state);
+  for (HyenaBlock& block : blocks_) r = block.extend(r, state);
+  return head(norm_.extend(r, state));
 }
 
 TokenRange HyenaLM::predicted() const {

@@ -41,6 +41,9 @@ class HyenaLM : public Layer {
   // for an id outside [0, V), naming the first. B and L may be 0.
   Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup::self()) override;
 
+  // A State of `batch` sequences, for extend(ids [B, m], state) → logits [B, m, V].
+  State start(std::int64_t batch = 1) const { return State(batch); }
+
   // The number of the first of `ids` in the whole batch: see HyenaBlock.
   void set_first_sequence(std::int64_t number);
 
@@ -56,6 +59,11 @@ class HyenaLM : public Layer {
   TokenRange predicted() const;
 
  private:
+  Tensor extend_forward(const Tensor& ids, State& state) override;
+  void require_input(const Tensor& ids, const ProcessGroup& cp, std::int64_t length) const;
+  // The logits for the last norm's output [B, L, d].
+  Tensor head(const Tensor& normed) const;
+
   const Options options_;
   Embedding& embedding_;
   ModuleList<HyenaBlock>& blocks_;

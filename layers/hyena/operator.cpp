@@ -1,6 +1,7 @@
 #include "layers/hyena/operator.h"
 
 #include "framework/ops/ops.h"
+#include "layers/hyena/online_conv.h"
 #include "layers/registry.h"
 
 namespace crocuta {
@@ -48,19 +49,41 @@ HyenaOperator::HyenaOperator(const HyenaOptions& options)
 
 HyenaOperator::HyenaOperator(const Config& config) : HyenaOperator(read(config)) {}
 
-Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
+// `length`: the samples of x, and those before them.
+void HyenaOperator::require_input(const Tensor& x, const ProcessGroup& cp,
+                                  std::int64_t length) const {
   if (x.dim() != 3 || x.size(2) != options_.d_model) {
     fail<ShapeError>(kName, "x", str("[B, L, ", options_.d_model, "]"), to_string(x.shape()));
   }
   require_same_options(kName, x, in_proj_.weight().options());
-  require_sequence(kName, options_, cp, x.size(1));
+  require_sequence(kName, options_, cp, length);
+}
 
+Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
+  require_input(x, cp, x.dim() == 3 ? x.size(1) : 0);
   const Tensor projected = linear_to_channels(x, in_proj_.weight(), in_proj_.bias());
   const Tensor streams =
       short_conv_(seq_to_channel(projected, cp, options_.sharding), cp);  // [B, 3d/P, L]
   const Tensor h = hyena_conv(streams, filter_.taps(streams.size(2), cp), filter_.local_skip(cp));
   return linear_from_channels(channel_to_seq(h, cp, options_.sharding), out_proj_.weight(),
                               out_proj_.bias());
+}
+
+Tensor HyenaOperator::extend_forward(const Tensor& x, State& state) {
+  const std::int64_t m = x.size(1);
+  require_input(x, ProcessGroup::self(), state.position() + m);
+  const Tensor projected = linear_to_channels(x, in_proj_.weight(), in_proj_.bias());
+  const Tensor streams = short_conv_.extend(projected, state);  // [B, 3d, m]
+  // In the dtype that the convolution is computed in, as within hyena_conv().
+  const DType wide = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  const Tensor split = reshape(streams.to(wide), {x.size(0), options_.d_model, 3, m});
+  const Tensor z = select(split, 2, 1) * select(split, 2, 2);
+  const Tensor skip = unsqueeze(filter_.local_skip(), 1);
+  const Tensor h = online_conv(
+      z, state.position(), options_.l_max, [this](std::int64_t n) { return filter_.taps(n); },
+      state.change(*this));
+  const Tensor y = (select(split, 2, 0) * (h + skip * z)).to(x.dtype());
+  return linear_from_channels(y, out_proj_.weight(), out_proj_.bias());
 }
 
 Tensor interleave_streams(const Tensor& blocks) {

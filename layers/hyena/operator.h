@@ -33,6 +33,9 @@ class HyenaOperator : public Layer {
   Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
 
  private:
+  Tensor extend_forward(const Tensor& x, State& state) override;
+  void require_input(const Tensor& x, const ProcessGroup& cp, std::int64_t length) const;
+
   const HyenaOptions options_;
   Linear& in_proj_;
   DistributedDepthwiseConv1d& short_conv_;

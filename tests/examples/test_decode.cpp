@@ -46,6 +46,58 @@ TEST_CASE("beyond its length the model sees the last tokens that fit") {
   CHECK(next_logits(run.trainer.model(), longer) == next_logits(run.trainer.model(), last));
 }
 
+TEST_CASE("a decoder gives what forward passes give, up to its length and beyond") {
+  TinyRun run(tiny_options());
+  run.train(3);
+  HyenaLM& model = run.trainer.model();
+  const std::int64_t l_max = model.options().hyena.l_max;
+  const auto close = [](const std::vector<float>& a, const std::vector<float>& b) {
+    bool close = a.size() == b.size();
+    for (std::size_t i = 0; close && i < a.size(); ++i) close = std::abs(a[i] - b[i]) < 1e-5f;
+    return close;
+  };
+  for (const hyena::Window window : {hyena::Window::restart, hyena::Window::slide}) {
+    Tokens tokens = {1, 4, 2}, seen = tokens;
+    hyena::Decoder decoder(model, tokens, window);
+    for (std::int64_t i = 0; i < 3 * l_max; ++i) {
+      CAPTURE(i);
+      REQUIRE(close(decoder.logits(), next_logits(model, seen)));
+      tokens.push_back(1 + i % 4);
+      seen.push_back(tokens.back());
+      if (static_cast<std::int64_t>(seen.size()) > l_max && window == hyena::Window::restart) {
+        seen.assign(tokens.end() - l_max / 2, tokens.end());
+      }
+      decoder.append(tokens.back());
+    }
+  }
+}
+
+TEST_CASE("a prompt longer than the model is seen by its end") {
+  TinyRun run(tiny_options());
+  Tokens longer;
+  for (std::int64_t i = 0; i < 40; ++i) longer.push_back(1 + i % 4);
+  hyena::Decoder decoder(run.trainer.model(), longer);
+  const auto wanted = next_logits(run.trainer.model(), longer);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    CHECK(decoder.logits()[i] == Approx(wanted[i]).margin(1e-5));
+  }
+}
+
+TEST_CASE("top_p keeps the fewest tokens that reach the share") {
+  const std::vector<float> logits = {std::log(1.0f), std::log(5.0f), std::log(4.0f)};
+  const auto drawn = [&](double top_p) {
+    std::map<std::int64_t, int> counts;
+    for (std::int64_t i = 0; i < 1000; ++i) ++counts[choose_token(logits, {.top_p = top_p}, i)];
+    return counts;
+  };
+  CHECK(drawn(0.01).size() == 1);
+  CHECK(drawn(0.01)[1] == 1000);
+  CHECK(drawn(0.51).size() == 2);
+  CHECK(drawn(0.51)[0] == 0);
+  CHECK(std::abs(drawn(0.51)[2] - 444) < 80);  // 4 of 9, 5 standard deviations
+  CHECK(drawn(0.95).size() == 3);
+}
+
 TEST_CASE("temperature 0 takes the likeliest token, the first of equals") {
   CHECK(choose_token({0, 3, 1, 3}, {.temperature = 0}, 0) == 1);
 }

@@ -163,6 +163,19 @@ TEST_CASE("prompts come from a file or standard input, each continued as if it w
       "$GENERATE_HYENA --max-tokens 3 --checkpoint " + run + " --prompt-file - ";
   CHECK(shell("printf 'a B => a\\nb\\n' | " + command).out == both);
 
+  // A stop text ends the continuation before it, wherever its tokens are cut.
+  const std::string prompt = "a B => a", whole = alone(prompt);
+  const std::string added = whole.substr(prompt.size(), whole.size() - prompt.size() - 1);
+  for (const std::string& stop : {added.substr(added.size() - 2), added.substr(1, 2)}) {
+    CHECK(generate({"--checkpoint", run, "--prompt", prompt, "--max-tokens", "3", "--stop", stop})
+              .out == prompt + added.substr(0, added.find(stop)) + "\n");
+  }
+  CHECK(generate({"--checkpoint", run, "--prompt", prompt, "--max-tokens", "3", "--stop", "none"})
+            .out == whole);
+  check_refusal(generate({"--checkpoint", run, "--prompt", "a", "--stop", ""}), 2, "--stop");
+  check_refusal(generate({"--checkpoint", run, "--prompt", "a", "--window", "none"}), 2,
+                "--window: expected restart or slide, got 'none'");
+
   // Nothing is continued before all are understood.
   check_refusal(answers("a\nb x\n"), 1, file + ": line 2: prompt: expected symbols out of a .. B");
   CHECK(answers("a\nb x\n").out.empty());

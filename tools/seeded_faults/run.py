@@ -24,11 +24,12 @@ import time
 
 import core
 import cuda
+import decoding
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # Faults, options of the build, and the environment of the tests.
 SUITES = {
-    "core": (core.FAULTS, ["-DCROCUTA_MARCH=native"], {"CROCUTA_TEST_DEVICE": "cpu"}),
+    "core": (core.FAULTS + decoding.FAULTS, ["-DCROCUTA_MARCH=native"], {"CROCUTA_TEST_DEVICE": "cpu"}),
     "cuda": (cuda.FAULTS, ["-DCROCUTA_CUDA=emulated", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -g1"],
              {"CROCUTA_TEST_DEVICE": "cuda", "CROCUTA_CUDA_CACHE": "0"}),
 }
