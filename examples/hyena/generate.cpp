@@ -139,7 +139,7 @@ void generate(Call call) {
   Config config = stored_config(checkpoint);
   config.set("device", quoted("device", call.device), "--device");
   const Options options = read_options(config);
-  const auto codec = make_codec(options.task, options.symbols);
+  const auto codec = make_codec(options.task, options.symbols, options.codec);
   // All prompts are understood before the first is continued.
   const std::vector<Prompt> prompts = call.prompt_file.empty()
                                           ? std::vector{read_prompt(call.prompt, *codec)}

@@ -32,6 +32,11 @@ void for_each_kept(Opt& o, Visit&& visit) {
         "Sequences of recall to evaluate on");
   for_each_operator_option(o.model, visit);
   for_each_block_option(o.model, visit);
+  visit("l_max", o.model.l_max, IntRange{.min = 0, .max = 1 << 28},
+        "Positions that the filter is made for; 0 for those of a sequence");
+  visit("tied_head", o.tied_head, Anything(), "Whether the logits come from the embedding");
+  visit("codec", o.codec, Choices{{"task", "hyenadna"}},
+        "Numbers of tokens: the task's own, or HyenaDNA's");
   visit("dtype", o.model.dtype, Anything(), "float32, float64, bfloat16 or float16");
   visit("schedule_steps", o.schedule_steps, kCount,
         "Where the learning rate's cosine ends; 0 for the end of the run");
@@ -47,6 +52,8 @@ void for_each_kept(Opt& o, Visit&& visit) {
         "Decay of the blocks' linear maps, times the learning rate");
   visit("clip_norm", o.clip_norm, RealRange{.max = 1e9, .above = 0},
         "Gradients whose norm is above it are scaled down to it");
+  visit("freeze", o.freeze, Anything(),
+        "Parameters that stay as they are: names, in which * stands for anything");
   visit("seed", o.seed, IntRange{.min = 0, .max = std::int64_t{1} << 62}, "Of parameters and data");
   visit("steps", o.steps, kPositive, "Train up to this step");
 }
@@ -86,8 +93,10 @@ void check_consistent(const Options& o, const Config& config) {
     if (!o.data.empty()) config.reject("data", "nothing, since task 'recall' generates its data");
     if (o.symbols % 2 != 0) config.reject("symbols", "an even number");
     if (o.seq_len % 2 != 0) config.reject("seq_len", "an even number for task 'recall'");
-  } else if (o.data.empty()) {
-    throw ArgumentError(str("'data': task '", o.task, "' needs files: --data FILE ..."));
+  }
+  if (o.codec == "hyenadna" && o.task != "dna") config.reject("codec", "task, unless task is dna");
+  if (o.model.l_max != 0 && o.model.l_max < model_length(o)) {
+    config.reject("l_max", str("0, or at least the sequence length, ", model_length(o)));
   }
   if (o.min_learning_rate > o.learning_rate) {
     config.reject("min_learning_rate", str("at most the learning_rate, ", o.learning_rate));
@@ -138,6 +147,23 @@ Config run_config(const Options& options) {
     members += str(members.empty() ? "" : ",\n", json::quote(key), ": ", option_json(value));
   });
   return Config::parse("{" + members + "}");
+}
+
+Config model_config(const Options& options) {
+  Config config;
+  const auto set = [&](const char* key, const auto& value, const auto&, const char*) {
+    config.set(key, option_json(value));
+  };
+  for_each_operator_option(options.model, set);
+  for_each_block_option(options.model, set);
+  config.set("l_max",
+             option_json(options.model.l_max > 0 ? options.model.l_max : model_length(options)));
+  config.set("tied_head", option_json(options.tied_head));
+  config.set("codec", option_json(options.codec));
+  config.set("task", option_json(options.task));
+  config.set("symbols", option_json(options.symbols));
+  config.set("seq_len", option_json(options.seq_len));
+  return config;
 }
 
 std::vector<std::pair<std::string, std::string>> shared_options(const Options& options) {

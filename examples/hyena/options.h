@@ -21,8 +21,10 @@ struct Options {
   std::int64_t symbols = 10, seq_len = 64;
   std::int64_t train_sequences = 0, test_sequences = 500;
 
-  // The model. l_max and device follow from the others: model_options() (trainer.h).
+  // The model: model_options() (trainer.h) fills in an l_max of 0, and the device.
   HyenaOptions model = {.d_model = 64, .n_layers = 2};
+  bool tied_head = true;
+  std::string codec = "task";
 
   // How it is trained.
   std::int64_t schedule_steps = 0, batch_size = 32;
@@ -30,6 +32,7 @@ struct Options {
   std::int64_t warmup_steps = 50;
   double beta1 = 0.9, beta2 = 0.98, weight_decay = 0.1, clip_norm = 1.0;
   std::int64_t seed = 0;
+  std::vector<std::string> freeze;
 
   // How the run is carried out: these may change when it is resumed.
   std::int64_t steps = 2000;
@@ -55,6 +58,10 @@ std::string quoted(const std::string& key, const std::string& text);
 // The options that decide which numbers a run computes, and `steps` and `data`, as configuration: a
 // checkpoint carries them.
 Config run_config(const Options& options);
+
+// The part of it that a model keeps when it is trained on something else: sizes, numbers of tokens,
+// the length that the filter is made for.
+Config model_config(const Options& options);
 // Every option that all ranks of a run have to share: key and value as JSON. Left out are files,
 // which may have other names elsewhere, and the number of threads.
 std::vector<std::pair<std::string, std::string>> shared_options(const Options& options);

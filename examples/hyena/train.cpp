@@ -56,7 +56,7 @@ struct Shortcut {
 
 struct Invocation {
   Config config;
-  std::optional<std::string> resume;
+  Origin origin;
   bool check_causal = false;
 
   // What to do, on each rank: train, or look for a model that looks ahead.
@@ -100,7 +100,7 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
       {"--backend", "backend", "BACKEND", "Between processes: mpi, nccl, or auto", true},
       {"--comm-timeout", "comm_timeout", "SECONDS", "How long ranks wait for each other", false},
   };
-  std::string config_file, resume;
+  std::string config_file, resume, init_from;
   std::vector<std::string> sets, data;
   bool check_collectives = false;
   CommandLine cli("train_hyena", kDescription,
@@ -112,6 +112,8 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
   for (Shortcut& s : shortcuts) cli.option(s.flag, s.value, s.type, s.help);
   cli.optional_value("--resume", resume, "[DIR]",
                      "Continue the run in DIR, or the last one below runs/");
+  cli.option("--init-from", init_from, "DIR",
+             "Begin with the parameters of a checkpoint, or of an imported model");
   cli.flag("--check-collectives", check_collectives,
            "Compare all ranks' calls before each collective");
   Invocation call;
@@ -135,7 +137,8 @@ std::optional<Invocation> read_command_line(int argc, char** argv) {
       call.config.set(s.key, s.is_text ? quoted(s.key, s.value) : s.value, s.flag);
   }
   if (check_collectives) call.config.set("check_collectives", "true");
-  if (cli.given("--resume")) call.resume = resume;
+  if (cli.given("--resume")) call.origin.resume = resume;
+  if (cli.given("--init-from")) call.origin.init_from = init_from;
   return call;
 }
 
@@ -166,7 +169,7 @@ int train_in_processes(int argc, char** argv, const ProcessGroup& processes) {
   together(processes, [&] {
     call = read_call(argc, argv);
     if (!call) return;
-    plan = plan_run(call->config, call->resume);
+    plan = plan_run(call->config, call->origin);
     if (processes.size() % plan.options.cp != 0) {
       throw ArgumentError(str("'cp': expected a divisor of the number of processes, ",
                               processes.size(), ", got ", plan.options.cp));
@@ -196,7 +199,7 @@ int train_in_processes(int argc, char** argv, const ProcessGroup& processes) {
 int train_in_threads(int argc, char** argv) {
   const std::optional<Invocation> call = read_call(argc, argv);
   if (!call) return 0;
-  const RunPlan plan = plan_run(call->config, call->resume);
+  const RunPlan plan = plan_run(call->config, call->origin);
   if (plan.options.backend != "auto") {
     throw ArgumentError(str("'backend': '", plan.options.backend,
                             "' is for several processes: start them with mpirun -n <ranks>"));

@@ -6,6 +6,7 @@
 #include "distributed/gradient_sync.h"
 #include "examples/hyena/app/format.h"
 #include "framework/base/log.h"
+#include "framework/io/safetensors.h"
 #include "framework/ops/ops.h"
 
 namespace crocuta::hyena {
@@ -42,18 +43,53 @@ std::vector<ParameterGroup> groups(const HyenaLM& model, double weight_decay) {
 
 HyenaLM::Options model_options(const Options& o) {
   HyenaOptions hyena = o.model;
-  hyena.l_max = model_length(o);
+  if (hyena.l_max == 0) hyena.l_max = model_length(o);
   hyena.device = parse_device(o.device, "configuration");
-  const auto codec = make_codec(o.task, o.symbols);
-  return {.vocab_size = codec->vocabulary(), .predicted = codec->predicted(), .hyena = hyena};
+  const auto codec = make_codec(o.task, o.symbols, o.codec);
+  return {.vocab_size = codec->vocabulary(),
+          .predicted = codec->predicted(),
+          .tied_head = o.tied_head,
+          .hyena = hyena};
 }
 
-Trainer::Trainer(const Options& options, Task& task, const ParallelContext& parallel)
+namespace {
+
+// Gives the model what it begins with. Optimizers come later: they copy parameters.
+std::vector<NamedTensor> prepared(HyenaLM& model, const Options& options,
+                                  const std::optional<Checkpoint>& initial) {
+  if (initial) {
+    const std::string path = initial->path("model.safetensors");
+    StateDict state = load_safetensors(path).tensors;
+    for (auto& [name, tensor] : state) {
+      if (is_floating(tensor.dtype())) tensor = tensor.to(options.model.dtype);
+    }
+    load_or_blame(path, [&] { model.load_state_dict(state); });
+  }
+  for (const std::string& pattern : options.freeze) {
+    try {
+      model.requires_grad_(pattern, false);
+    } catch (const ArgumentError&) {
+      throw ArgumentError(
+          str("'freeze': expected the name of a parameter, got '", printable(pattern), "'"));
+    }
+  }
+  const std::vector<NamedTensor> parameters = model.named_parameters();
+  const auto learns = [](const NamedTensor& p) { return p.tensor.requires_grad(); };
+  if (std::none_of(parameters.begin(), parameters.end(), learns)) {
+    throw ArgumentError("'freeze': expected to leave a parameter to be learned, got all of them");
+  }
+  return parameters;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Options& options, Task& task, const ParallelContext& parallel,
+                 const std::optional<Checkpoint>& initial)
     : options_(options),
       task_(task),
       parallel_(parallel),
       model_(seeded(options)),
-      parameters_(model_.named_parameters()),
+      parameters_(prepared(model_, options, initial)),
       optimizer_(groups(model_, options.weight_decay), {.learning_rate = options.learning_rate,
                                                         .beta1 = options.beta1,
                                                         .beta2 = options.beta2}) {}

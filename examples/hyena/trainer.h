@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "distributed/context_parallel.h"
@@ -17,8 +18,11 @@ namespace crocuta::hyena {
 
 class Trainer {
  public:
-  // Builds the model from options.seed, equal on all ranks. Throws what its constructor throws.
-  Trainer(const Options& options, Task& task, const ParallelContext& parallel);
+  // Builds the model from options.seed, equal on all ranks, or with the parameters of a checkpoint.
+  // Throws what its constructor throws, FormatError for parameters that are not the model's, and
+  // ArgumentError for a pattern in options.freeze that describes none, and if all are frozen.
+  Trainer(const Options& options, Task& task, const ParallelContext& parallel,
+          const std::optional<Checkpoint>& initial = {});
 
   struct Step {
     double loss = 0;           // mean over the targets of the whole batch, in nats

@@ -23,8 +23,15 @@ double position(std::int64_t i, std::int64_t l_max) {
   return linspace(0, 1, l_max, i);
 }
 
-// z [positions, E], in float64 on the CPU.
-Tensor make_features(std::int64_t positions, std::int64_t l_max, std::int64_t emb_dim) {
+// How fast channel c of d decays, a negative number.
+double rate(std::int64_t c, std::int64_t d) {
+  const double log_target = std::log(0.01);
+  return linspace(log_target / 1.5, log_target / 0.3, d, c);
+}
+
+}  // namespace
+
+Tensor hyena_filter_features(std::int64_t positions, std::int64_t l_max, std::int64_t emb_dim) {
   const std::int64_t bands = (emb_dim - 1) / 2;
   const Tensor features = empty({positions, emb_dim}, {DType::float64, Device::cpu()});
   double* z = features.data<double>();
@@ -40,14 +47,21 @@ Tensor make_features(std::int64_t positions, std::int64_t l_max, std::int64_t em
   return features;
 }
 
+Tensor hyena_filter_rates(std::int64_t d_model) {
+  std::vector<double> rates;
+  for (std::int64_t c = 0; c < d_model; ++c) rates.push_back(rate(c, d_model));
+  return from_vector(rates, {d_model}, Device::cpu());
+}
+
+namespace {
+
 // exp(-t |delta|) [channels, positions] for channels from `first_channel` on, likewise.
 Tensor make_decay(std::int64_t positions, std::int64_t l_max, std::int64_t d_model,
                   std::int64_t first_channel, std::int64_t channels) {
-  const double log_target = std::log(0.01);
   const Tensor decay = empty({channels, positions}, {DType::float64, Device::cpu()});
   double* out = decay.data<double>();
   for (std::int64_t c = 0; c < channels; ++c) {
-    const double delta = linspace(log_target / 1.5, log_target / 0.3, d_model, first_channel + c);
+    const double delta = rate(first_channel + c, d_model);
     for (std::int64_t i = 0; i < positions; ++i) {
       *out++ = std::exp(-position(i, l_max) * std::abs(delta));
     }
@@ -111,9 +125,10 @@ void HyenaFilter::prepare(std::int64_t length, std::int64_t first_channel,
   const auto roomy = static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(length)));
   const std::int64_t positions = std::min(roomy, options_.l_max);
   const NoGrad no_grad;
-  features_ = make_features(positions, options_.l_max, options_.emb_dim).to(target);
-  decay_ =
-      make_decay(positions, options_.l_max, options_.d_model, first_channel, channels).to(target);
+  features_ = hyena_filter_features(positions, options_.l_max, options_.emb_dim).to(target);
+  const Tensor decay =
+      make_decay(positions, options_.l_max, options_.d_model, first_channel, channels);
+  decay_ = (decay + options_.filter_shift).to(target);
   first_channel_ = first_channel;
 }
 

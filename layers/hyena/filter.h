@@ -12,11 +12,12 @@ namespace crocuta {
 //
 //   z_i = [t_i, cos(f_j w_i) for each j, -sin(f_j w_i) for each j]      j < bands = (E - 1) / 2
 //   a_i = sin(freq * (W3 sin(freq * (W2 sin(freq * (W1 z_i + b1)) + b2)) + b3))            in R^M
-//   k[c, i] = (W4 a_i)[c] * exp(-t_i |delta_c|)
+//   k[c, i] = (W4 a_i)[c] * (exp(-t_i |delta_c|) + shift)
 //
 // f is linspace(1e-4, bands - 1, bands); delta linspace(ln(0.01) / 1.5, ln(0.01) / 0.3, d), so that
 // channels decay at different rates; a linspace of one point is its start. z and the decay are
-// constants, computed in float64 and kept, and no part of the state.
+// constants, computed in float64 and kept, and no part of the state. shift is the option
+// filter_shift: 0, or 0.05 in the published inference code of HyenaDNA.
 //
 // Parameters: layers.{0,1,2}.{weight,bias}, layers.3.weight [d, M], freq [M], initially w, and
 // skip [d] ~ N(0, 1), the weight of the current sample beside the filter (D in the paper).
@@ -49,5 +50,9 @@ class HyenaFilter : public Module {
   mutable Tensor decay_;     // [channels, positions]
   mutable std::int64_t first_channel_ = 0;
 };
+
+// The constants, in float64 on the CPU, as other programs store them: z [positions, E], and delta [d].
+Tensor hyena_filter_features(std::int64_t positions, std::int64_t l_max, std::int64_t emb_dim);
+Tensor hyena_filter_rates(std::int64_t d_model);
 
 }  // namespace crocuta

@@ -12,6 +12,7 @@ constexpr const char* kName = "HyenaLM";
 HyenaLM::Options read(const Config& config) {
   HyenaLM::Options options;
   options.vocab_size = config.get_int("vocab_size", kLayerSize);
+  options.tied_head = config.get_bool("tied_head", true);
   config.get_int("n_layers", kLayerSize);  // required here, though a block has a default
   options.hyena = hyena_block_options(config);
   config.finish();
@@ -46,7 +47,14 @@ HyenaLM::HyenaLM(const Options& options)
     : options_(checked(options)),
       embedding_(child<Embedding>("embedding", embedding_options(options))),
       blocks_(child<ModuleList<HyenaBlock>>("blocks", options.hyena.n_layers, options.hyena)),
-      norm_(child<LayerNorm>("norm", norm(options.hyena))) {}
+      norm_(child<LayerNorm>("norm", norm(options.hyena))) {
+  if (options.tied_head) return;
+  head_ = &child<Linear>("head", {.in_features = options.hyena.d_model,
+                                  .out_features = options.vocab_size,
+                                  .bias = false,
+                                  .dtype = options.hyena.dtype,
+                                  .device = options.hyena.device});
+}
 
 HyenaLM::HyenaLM(const Config& config) : HyenaLM(read(config)) {}
 
@@ -59,11 +67,15 @@ void HyenaLM::require_input(const Tensor& ids, const ProcessGroup& cp, std::int6
 
 Tensor HyenaLM::head(const Tensor& normed) const {
   const auto [first, count] = predicted();
-  const Tensor& table = embedding_.weight();
+  const Tensor& table = head_ != nullptr ? head_->weight() : embedding_.weight();
   return linear(normed, count == table.size(0) ? table : narrow(table, 0, first, count));
 }
 
 Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
+  return head(hidden(ids, cp));
+}
+
+Tensor HyenaLM::hidden(const Tensor& ids, const ProcessGroup& cp) {
   require_input(ids, cp, ids.dim() == 2 ? ids.size(1) : 0);
   const HyenaOptions& o = options_.hyena;
   const SequenceDropout dropout{.probability = is_training() ? o.dropout : 0,
@@ -71,7 +83,7 @@ Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
                                 .sharding = o.sharding};
   Tensor r = dropout(embedding_(ids, cp), cp);
   for (HyenaBlock& block : blocks_) r = block(r, cp);
-  return head(norm_(r, cp));
+  return norm_(r, cp);
 }
 
 Tensor HyenaLM::extend_forward(const Tensor& ids, State& state) {

@@ -21,18 +21,19 @@ struct TokenRange {
 //
 // Logits at position t depend on the ids up to t only. Where only some tokens can come next, V is
 // their number, and the embedding's other rows have no logits; parameters are the same. Children:
-// embedding, blocks.<i>, norm.
+// embedding, blocks.<i>, norm, and head unless it is tied.
 class HyenaLM : public Layer {
  public:
   struct Options {
     std::int64_t vocab_size = 0;  // required: ids are below it
     TokenRange predicted = {};    // which of them have logits; a count of 0: all
+    bool tied_head = true;  // the logits come from the embedding; else from head.weight [V, d]
     // n_layers is the number of blocks (required); dropout is applied to the embedding, too.
     HyenaOptions hyena;
   };
   // Throws ArgumentError, DTypeError or DeviceError for options out of range.
   explicit HyenaLM(const Options& options);
-  // Keys: vocab_size, d_model, l_max, n_layers, filter_order (64), emb_dim (5), w (10),
+  // Keys: vocab_size, tied_head (true), d_model, l_max, n_layers, filter_order (64), emb_dim (5), w (10),
   // d_inner (4 * d_model), dropout (0), dtype, device.
   explicit HyenaLM(const Config& config);
 
@@ -40,6 +41,9 @@ class HyenaLM : public Layer {
   // DeviceError unless they are on the model's device, ArgumentError unless P divides d_model and
   // for an id outside [0, V), naming the first. B and L may be 0.
   Tensor forward(const Tensor& ids, const ProcessGroup& cp = ProcessGroup::self()) override;
+
+  // The last norm's output [B, L/P, d], from which the logits are made: for embeddings of sequences.
+  Tensor hidden(const Tensor& ids, const ProcessGroup& cp = ProcessGroup::self());
 
   // A State of `batch` sequences, for extend(ids [B, m], state) → logits [B, m, V].
   State start(std::int64_t batch = 1) const { return State(batch); }
@@ -61,13 +65,14 @@ class HyenaLM : public Layer {
  private:
   Tensor extend_forward(const Tensor& ids, State& state) override;
   void require_input(const Tensor& ids, const ProcessGroup& cp, std::int64_t length) const;
-  // The logits for the last norm's output [B, L, d].
+  // The logits for what hidden() gives.
   Tensor head(const Tensor& normed) const;
 
   const Options options_;
   Embedding& embedding_;
   ModuleList<HyenaBlock>& blocks_;
   LayerNorm& norm_;
+  Linear* head_ = nullptr;  // unless it is tied
   std::int64_t first_sequence_ = 0;
 };
 

@@ -13,6 +13,7 @@ struct HyenaOptions {
   std::int64_t filter_order = 64;
   std::int64_t emb_dim = 5;
   double w = 10;
+  double filter_shift = 0;
   std::int64_t n_layers = 1;  // for the scale of the initialisation
   std::int64_t d_inner = 0;
   double dropout = 0;
@@ -36,6 +37,8 @@ void for_each_operator_option(O& o, Visit&& visit) {
   visit("emb_dim", o.emb_dim, IntRange{.min = 3, .max = kMaxLayerSize},
         "Features of a position in the filter, an odd number");
   visit("w", o.w, RealRange{.min = -1e6, .max = 1e6}, "Frequency of the filter's sines at first");
+  visit("filter_shift", o.filter_shift, RealRange{.min = 0, .max = 1e3},
+        "What is added to the filter's decaying window");
 }
 // The same for those that a HyenaBlock has besides.
 template <class O, class Visit>

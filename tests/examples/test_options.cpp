@@ -58,7 +58,8 @@ TEST_CASE("options out of range are named, with what was expected") {
            {R"({"comm_timeout": 1e-9})", "'comm_timeout': expected a number of at least 0.001"},
            {R"({"seed": -1})", "'seed'"},
            {R"({"data": ["x"]})", "'data'"},
-           {R"({"task": "text"})", "'data': task 'text' needs files: --data FILE ..."},
+           {R"({"l_max": 64})", "'l_max': expected 0, or at least the sequence length, 72"},
+           {R"({"codec": "hyenadna"})", "'codec'"},
            {R"({"cp": 3})", "'cp': expected a divisor of d_model = 64, got 3"},
            {R"({"cp": 5, "d_model": 10})", "'cp': expected a divisor of the sequence length, 72"},
        }) {

@@ -8,12 +8,12 @@ namespace crocuta::hyena {
 namespace {
 
 // A checkpoint by its contents: two ranks may see it under two names, and other ones under one.
-Fact describe(const std::optional<Checkpoint>& checkpoint) {
-  if (!checkpoint) return {"checkpoint", "none"};
+Fact describe(const char* what, const std::optional<Checkpoint>& checkpoint) {
+  if (!checkpoint) return {what, "none"};
   std::string sums;
   for (const auto& [name, file] : checkpoint->files) sums += name + file.sha256;
   const std::string sum = sha256_hex(sums);
-  return {"checkpoint", sum,
+  return {what, sum,
           str(printable(checkpoint->directory), " of SHA-256 ", sum.substr(0, 16), "...")};
 }
 
@@ -31,7 +31,8 @@ void require_same_plan(const ProcessGroup& world, const RunPlan& plan) {
   for (const auto& [key, value] : shared_options(plan.options)) {
     facts.push_back({key, in_effect(key, value, plan.options)});
   }
-  facts.push_back(describe(plan.checkpoint));
+  facts.push_back(describe("checkpoint", plan.checkpoint));
+  facts.push_back(describe("--init-from", plan.initial));
   const std::string different = disagreement(facts, world);
   if (!different.empty()) throw ArgumentError(different);
 }

@@ -30,9 +30,10 @@ double data_bytes(const Options& o) {
 }  // namespace
 
 MemoryEstimate estimate_memory(const Options& o, int world, int here) {
-  const double d = real(o.model.d_model), inner = o.model.d_inner > 0 ? real(o.model.d_inner) : 4 * d;
+  const double d = real(o.model.d_model),
+               inner = o.model.d_inner > 0 ? real(o.model.d_inner) : 4 * d;
   const double order = real(o.model.filter_order), layers = real(o.model.n_layers);
-  const double vocabulary = real(make_codec(o.task, o.symbols)->vocabulary());
+  const double vocabulary = real(make_codec(o.task, o.symbols, o.codec)->vocabulary());
   const double length = real(model_length(o)), tokens = real(o.batch_size) * length;
   MemoryEstimate bytes;
   // Every rank makes the whole batch, of ids and targets, and a copy of its part.

@@ -72,14 +72,23 @@ void require_learning(const Options& o) {
                           "min_learning_rate above 0"));
 }
 
-RunPlan plan_new(const Config& given) {
-  RunPlan plan{.options = read_options(given), .root = {}, .checkpoint = {}};
-  plan.root = plan.options.out;
-  if (!plan.root.empty() && holds_run(plan.root)) {
-    throw ArgumentError(str("--out ", printable(plan.root),
-                            ": holds a run already; continue it with --resume ",
-                            shell_quote(plan.root), ", or choose another directory"));
+void require_data(const Options& o) {
+  if (o.task == "recall" || !o.data.empty()) return;
+  throw ArgumentError(str("'data': task '", o.task, "' needs files: --data FILE ..."));
+}
+
+RunPlan plan_new(const Config& given, const std::optional<std::string>& init_from) {
+  RunPlan plan;
+  if (init_from) {
+    plan.initial = find_checkpoint(*init_from);
+    Config config = model_config(read_options(stored_config(*plan.initial)));
+    config.merge(given);
+    plan.options = read_options(config);
+  } else {
+    plan.options = read_options(given);
   }
+  plan.root = plan.options.out;
+  if (!plan.root.empty()) require_no_run(plan.root);
   return plan;
 }
 
@@ -106,11 +115,33 @@ RunPlan plan_resumed(const Config& given, const std::string& directory) {
 
 }  // namespace
 
+void require_no_run(const std::string& out) {
+  if (!holds_run(out)) return;
+  throw ArgumentError(str("--out ", printable(out),
+                          ": holds a run already; continue it with --resume ", shell_quote(out),
+                          ", or choose another directory"));
+}
+
+namespace {
+
+// A model that another program has written: without a manifest, so nothing is verified.
+Checkpoint plain_model(const std::string& directory) {
+  return {.directory = directory,
+          .configuration = Config::load(directory + "/config.json").fingerprint(),
+          .files = {{"model.safetensors", {}}, {"config.json", {}}}};
+}
+
+}  // namespace
+
 Checkpoint find_checkpoint(const std::string& directory) {
   if (file_kind(directory) == FileKind::absent) {
     throw IoError(str(printable(directory), ": no such directory, so no run to continue"));
   }
   if (file_kind(directory + "/manifest.json") == FileKind::file) return open_checkpoint(directory);
+  if (file_kind(directory + "/model.safetensors") == FileKind::file &&
+      file_kind(directory + "/config.json") == FileKind::file) {
+    return plain_model(directory);
+  }
   std::optional<Checkpoint> latest = load_latest(directory);
   if (!latest) throw IoError(str(printable(directory), ": holds no checkpoint"));
   return *latest;
@@ -122,8 +153,14 @@ Config stored_config(const Checkpoint& checkpoint) {
   return config;
 }
 
-RunPlan plan_run(const Config& given, const std::optional<std::string>& resume) {
-  RunPlan plan = resume ? plan_resumed(given, *resume) : plan_new(given);
+RunPlan plan_run(const Config& given, const Origin& origin) {
+  if (origin.resume && origin.init_from) {
+    throw ArgumentError(
+        "--init-from begins a new run, which --resume does not: expected one of them");
+  }
+  RunPlan plan =
+      origin.resume ? plan_resumed(given, *origin.resume) : plan_new(given, origin.init_from);
+  require_data(plan.options);
   require_learning(plan.options);
   return plan;
 }

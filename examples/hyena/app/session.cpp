@@ -66,7 +66,7 @@ class Session {
              [&] { require_memory(options_, world_.size(), processes ? 1 : world_.size()); });
     task_ = make_same_task(world_, options_);
     together(world_, [&] {
-      trainer_.emplace(options_, *task_, parallel_);
+      trainer_.emplace(options_, *task_, parallel_, plan_.initial);
       if (plan_.checkpoint) trainer_->restore(*plan_.checkpoint);
       if (!first_) return;
       if (root_.empty()) root_ = make_root(options_.task);
@@ -86,8 +86,8 @@ class Session {
     for (const std::string& line : task_->introduce()) console_.line(line);
     const HyenaLM& model = trainer_->model();
     console_.line(str("Model: HyenaLM, ", count(model.parameter_count()), " parameters (d_model ",
-                      options_.model.d_model, ", ", counted(options_.model.n_layers, "block"), "), ",
-                      options_.model.dtype, " on ", model.options().hyena.device));
+                      options_.model.d_model, ", ", counted(options_.model.n_layers, "block"),
+                      "), ", options_.model.dtype, " on ", model.options().hyena.device));
     if (options_.device == "auto" && cuda_device_count() == 0) {
       console_.line(str("No GPU is used: ", cuda::problem()));
     }

@@ -50,8 +50,10 @@ class RecallCodec : public Codec {
 
 class DnaCodec : public Codec {
  public:
-  std::int64_t vocabulary() const override { return static_cast<std::int64_t>(kBases.size()); }
-  TokenRange predicted() const override { return {0, kUnknownBase}; }
+  // A, C, G, T and N have the numbers from `first` on.
+  DnaCodec(std::int64_t first, std::int64_t vocabulary) : first_(first), vocabulary_(vocabulary) {}
+  std::int64_t vocabulary() const override { return vocabulary_; }
+  TokenRange predicted() const override { return {first_, kUnknownBase}; }
   std::vector<std::int64_t> encode(std::string_view text) const override {
     std::vector<std::int64_t> tokens;
     for (const char c : text) {
@@ -61,15 +63,20 @@ class DnaCodec : public Codec {
         throw ArgumentError(str("prompt: expected bases A, C, G, T or N, got '",
                                 printable(std::string(1, c)), "'"));
       }
-      tokens.push_back(static_cast<std::int64_t>(token));
+      tokens.push_back(first_ + static_cast<std::int64_t>(token));
     }
     return tokens;
   }
   std::string decode(const std::vector<std::int64_t>& tokens) const override {
     std::string text;
-    for (const std::int64_t token : tokens) text += kBases.at(static_cast<std::size_t>(token));
+    for (const std::int64_t token : tokens) {
+      text += kBases.at(static_cast<std::size_t>(token - first_));
+    }
     return text;
   }
+
+ private:
+  std::int64_t first_, vocabulary_;
 };
 
 class TextCodec : public Codec {
@@ -89,9 +96,14 @@ class TextCodec : public Codec {
 
 }  // namespace
 
-std::unique_ptr<Codec> make_codec(const std::string& task, std::int64_t symbols) {
+std::unique_ptr<Codec> make_codec(const std::string& task, std::int64_t symbols,
+                                  const std::string& codec) {
   if (task == "recall") return std::make_unique<RecallCodec>(symbols);
-  if (task == "dna") return std::make_unique<DnaCodec>();
+  if (task == "dna" && codec == "hyenadna") {
+    // [CLS] [SEP] [BOS] [MASK] [PAD] [RESERVED] [UNK] A C G T N, and four that nothing has.
+    return std::make_unique<DnaCodec>(7, 16);
+  }
+  if (task == "dna") return std::make_unique<DnaCodec>(0, std::ssize(kBases));
   if (task == "text") return std::make_unique<TextCodec>();
   fail<ArgumentError>("train_hyena", "task", "recall, dna or text", str("'", printable(task), "'"));
 }

@@ -26,7 +26,9 @@ class Codec {
 // - "recall": `symbols` symbols, separated by blanks: "a B c D => a"; "." is never predicted
 // - "dna":    A C G T N, in either case; U reads as T; N is never predicted
 // - "text":   bytes
-// Throws ArgumentError for another task.
-std::unique_ptr<Codec> make_codec(const std::string& task, std::int64_t symbols);
+// With `codec` "hyenadna" DNA has that model's numbers: A is 7, and the vocabulary 16. Throws
+// ArgumentError for another task.
+std::unique_ptr<Codec> make_codec(const std::string& task, std::int64_t symbols,
+                                  const std::string& codec = "task");
 
 }  // namespace crocuta::hyena

@@ -79,7 +79,7 @@ class Joiner {
   // What to say of sequences that have been seen before, in this file or another; "" if none has.
   std::string repeated_sequences(const Reading& reading) {
     std::int64_t repeated = 0, bases = 0, line = 0;
-    for (const auto& [header, begin, end] : reading.sequences) {
+    for (const auto& [header, begin, end, name] : reading.sequences) {
       const std::int64_t size = end - begin;
       const std::uint64_t hash =
           fingerprint(reading.tokens.data() + begin, static_cast<std::size_t>(size));

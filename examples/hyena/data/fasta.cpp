@@ -71,7 +71,10 @@ void FastaParser::byte(unsigned char c) {
   if (place_ == Place::line_start && c == '>') {
     begin_record();
     place_ = Place::header;
-  } else if (place_ != Place::header && c != ' ' && c != '\t') {
+  } else if (place_ == Place::header) {
+    in_name_ = in_name_ && c != ' ' && c != '\t' && record_.size() < 1000;
+    if (in_name_) record_ += static_cast<char>(c);
+  } else if (c != ' ' && c != '\t') {
     place_ = Place::bases;
     base(c);
   }
@@ -102,13 +105,15 @@ void FastaParser::begin_record() {
   ++records_;
   record_line_ = line_;
   record_bases_ = 0;
+  record_.clear();
+  in_name_ = true;
 }
 
 void FastaParser::end_record() {
   if (records_ == 0) return;
   if (record_bases_ > 0) {
     const auto end = static_cast<std::int64_t>(tokens_.size());
-    sequences_.push_back({record_line_, end - record_bases_, end});
+    sequences_.push_back({record_line_, end - record_bases_, end, record_});
     return;
   }
   warnings_.push_back(

@@ -29,9 +29,11 @@ class FastaParser {
   void finish();
 
   std::vector<std::uint8_t>& tokens() { return tokens_; }
-  // Where a record's bases stand in tokens(), and the line of its header.
+  // Where a record's bases stand in tokens(), the line of its header, and that line's first word, of
+  // at most 1,000 bytes.
   struct Sequence {
     std::int64_t line, begin, end;
+    std::string record;
   };
   const std::vector<Sequence>& sequences() const { return sequences_; }
   std::int64_t records() const { return records_; }
@@ -52,6 +54,8 @@ class FastaParser {
   bool after_return_ = false;  // the last byte was CR, so a line feed now belongs to it
   int mark_bytes_ = 0;         // bytes of a byte-order mark seen
   std::int64_t line_ = 1, column_ = 0;
+  std::string record_;
+  bool in_name_ = false;  // within the header's first word
   std::int64_t records_ = 0, record_line_ = 0, record_bases_ = 0, ambiguous_ = 0;
   std::vector<std::uint8_t> tokens_;
   std::vector<Sequence> sequences_;

@@ -28,7 +28,7 @@ constexpr Kind kDna{"base", 4, 12, 64}, kText{"byte", 256, 5, 1};
 class CorpusTask : public Task {
  public:
   CorpusTask(const Options& options, const Kind& kind, Corpus corpus)
-      : Task(make_codec(options.task, options.symbols), options.seq_len),
+      : Task(make_codec(options.task, options.symbols, options.codec), options.seq_len),
         kind_(kind),
         seed_(static_cast<std::uint64_t>(options.seed)),
         corpus_(std::move(corpus)) {
@@ -94,7 +94,10 @@ class CorpusTask : public Task {
   }
   std::vector<std::int64_t> held_out(std::int64_t count) const override {
     const auto begin = corpus_.tokens.begin() + corpus_.train_end;
-    return {begin, begin + std::min(count, corpus_.size() - corpus_.train_end)};
+    std::vector<std::int64_t> tokens(begin,
+                                     begin + std::min(count, corpus_.size() - corpus_.train_end));
+    for (std::int64_t& token : tokens) token += codec().predicted().first;
+    return tokens;
   }
   void require_unchanged() override { hyena::require_unchanged(corpus_.sources); }
 
@@ -132,9 +135,10 @@ class CorpusTask : public Task {
   void fill(const Window& window, std::int64_t* ids, std::int64_t* targets) const {
     const std::uint8_t* tokens = corpus_.tokens.data() + window.begin;
     const std::int64_t available = std::min(length(), corpus_.size() - window.begin);
-    std::copy_n(tokens, available, ids);
+    const std::int64_t first = codec().predicted().first;  // the number of the first token
+    for (std::int64_t t = 0; t < available; ++t) ids[t] = first + tokens[t];
     for (std::int64_t t = 0; t < window.targets; ++t) {
-      if (tokens[t + 1] < kind_.alphabet) targets[t] = tokens[t + 1];
+      if (tokens[t + 1] < kind_.alphabet) targets[t] = first + tokens[t + 1];
     }
   }
   void train_row(std::int64_t i, std::int64_t* ids, std::int64_t* targets) override {
