@@ -7,7 +7,8 @@ set(destination ${CMAKE_INSTALL_LIBDIR}/cmake/crocuta)
 install(TARGETS crocuta crocuta_layers crocuta_layers_archive crocuta_distributed
                 crocuta_framework crocuta_kernels crocuta_options crocuta_testing
         EXPORT crocuta)
-install(TARGETS train_hyena generate_hyena run_layer verify_cp)
+install(TARGETS train_hyena generate_hyena score_hyena import_hyenadna export_hyenadna run_layer
+                verify_cp)
 install(EXPORT crocuta NAMESPACE crocuta:: DESTINATION ${destination} FILE crocuta-targets.cmake)
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/crocuta-config.cmake.in
                               ${PROJECT_BINARY_DIR}/crocuta-config.cmake

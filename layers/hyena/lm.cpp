@@ -65,14 +65,14 @@ void HyenaLM::require_input(const Tensor& ids, const ProcessGroup& cp, std::int6
   require_sequence(kName, options_.hyena, cp, length);
 }
 
-Tensor HyenaLM::head(const Tensor& normed) const {
+Tensor HyenaLM::logits(const Tensor& hidden) const {
   const auto [first, count] = predicted();
   const Tensor& table = head_ != nullptr ? head_->weight() : embedding_.weight();
-  return linear(normed, count == table.size(0) ? table : narrow(table, 0, first, count));
+  return linear(hidden, count == table.size(0) ? table : narrow(table, 0, first, count));
 }
 
 Tensor HyenaLM::forward(const Tensor& ids, const ProcessGroup& cp) {
-  return head(hidden(ids, cp));
+  return logits(hidden(ids, cp));
 }
 
 Tensor HyenaLM::hidden(const Tensor& ids, const ProcessGroup& cp) {
@@ -90,7 +90,7 @@ Tensor HyenaLM::extend_forward(const Tensor& ids, State& state) {
   require_input(ids, ProcessGroup::self(), state.position() + ids.size(1));
   Tensor r = embedding_.extend(ids, state);
   for (HyenaBlock& block : blocks_) r = block.extend(r, state);
-  return head(norm_.extend(r, state));
+  return logits(norm_.extend(r, state));
 }
 
 TokenRange HyenaLM::predicted() const {

@@ -44,6 +44,8 @@ class HyenaLM : public Layer {
 
   // The last norm's output [B, L/P, d], from which the logits are made: for embeddings of sequences.
   Tensor hidden(const Tensor& ids, const ProcessGroup& cp = ProcessGroup::self());
+  // The logits for what hidden() gives.
+  Tensor logits(const Tensor& hidden) const;
 
   // A State of `batch` sequences, for extend(ids [B, m], state) → logits [B, m, V].
   State start(std::int64_t batch = 1) const { return State(batch); }
@@ -65,9 +67,6 @@ class HyenaLM : public Layer {
  private:
   Tensor extend_forward(const Tensor& ids, State& state) override;
   void require_input(const Tensor& ids, const ProcessGroup& cp, std::int64_t length) const;
-  // The logits for what hidden() gives.
-  Tensor head(const Tensor& normed) const;
-
   const Options options_;
   Embedding& embedding_;
   ModuleList<HyenaBlock>& blocks_;
