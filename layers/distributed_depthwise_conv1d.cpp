@@ -4,6 +4,7 @@
 
 #include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
+#include "layers/halo_conv.h"
 #include "layers/registry.h"
 
 namespace crocuta {
@@ -109,6 +110,16 @@ Tensor DistributedDepthwiseConv1d::forward(const Tensor& x, const ProcessGroup& 
   return depthwise_conv1d(
       x, weight_, bias_,
       {.causal = causal(), .hidden_dim = hidden_dim(), .channel_offset = cp.rank() * channels});
+}
+
+Tensor DistributedDepthwiseConv1d::on_sequence_shards(const Tensor& x, const ProcessGroup& cp,
+                                                      Sharding sharding) {
+  if (!causal()) {
+    fail<ArgumentError>(kName, "causal", "true for sequence shards", "false");
+  }
+  require_input(x, ProcessGroup::self());
+  return observed(
+      x, [&](const Tensor& input) { return halo_conv(input, weight_, bias_, cp, sharding); });
 }
 
 Tensor DistributedDepthwiseConv1d::extend_forward(const Tensor& x, State& state) {

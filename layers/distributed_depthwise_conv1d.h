@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "distributed/context_parallel.h"
 #include "framework/base/config.h"
 #include "layers/layer.h"
 
@@ -48,6 +49,13 @@ class DistributedDepthwiseConv1d : public Layer {
   // x [B, C/P, L], of any strides → y [B, C/P, L], contiguous. Throws ArgumentError if hidden_dim
   // is not a multiple of the number of ranks, ShapeError, DTypeError or DeviceError unless x fits.
   Tensor forward(const Tensor& x, const ProcessGroup& cp = ProcessGroup::self()) override;
+
+  // The same for x in sequence shards, [B, C, L/P]: each rank takes what the filter reaches of the
+  // chunk before from its neighbour (layers/halo_conv.h). y and dx have the bits of one rank, and the
+  // gradients of the parameters are those of this rank's positions. Throws ArgumentError unless the
+  // layer is causal, ShapeError unless a rank's chunks have at least K - 1 samples.
+  Tensor on_sequence_shards(const Tensor& x, const ProcessGroup& cp,
+                            Sharding sharding = Sharding::contiguous);
 
   int time_dimension() const override { return 2; }
   std::int64_t hidden_dim() const { return options_.hidden_dim; }

@@ -1,6 +1,7 @@
 // Layer: a module that maps one tensor to another, on one rank or on a context-parallel group.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "distributed/process_group.h"
@@ -37,6 +38,10 @@ class Layer : public Module {
   virtual int time_dimension() const { return 1; }
 
  protected:
+  // f(x), in sight of this thread's LayerObserver as a call of this layer: for what a layer does
+  // beside forward().
+  Tensor observed(const Tensor& x, const std::function<Tensor(const Tensor& x)>& f);
+
   // What extend() does; layers call their children's extend(). This one throws.
   virtual Tensor extend_forward(const Tensor& x, State& state);
 

@@ -1,6 +1,7 @@
 #include "layers/hyena/operator.h"
 
 #include "framework/ops/ops.h"
+#include "layers/halo_conv.h"
 #include "layers/hyena/online_conv.h"
 #include "layers/registry.h"
 
@@ -62,11 +63,29 @@ void HyenaOperator::require_input(const Tensor& x, const ProcessGroup& cp,
 Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
   require_input(x, cp, x.dim() == 3 ? x.size(1) : 0);
   const Tensor projected = linear_to_channels(x, in_proj_.weight(), in_proj_.bias());
+  const Tensor h = takes_halo(x.size(1), cp) ? by_halo(projected, cp) : by_channels(projected, cp);
+  return linear_from_channels(h, out_proj_.weight(), out_proj_.bias());
+}
+
+bool HyenaOperator::takes_halo(std::int64_t local_length, const ProcessGroup& cp) const {
+  if (options_.cp_algorithm != "auto") return options_.cp_algorithm == "halo";
+  return cp.size() > 1 && has_halo(local_length, short_conv_.kernel_size(), options_.sharding);
+}
+
+Tensor HyenaOperator::by_channels(const Tensor& projected, const ProcessGroup& cp) {
   const Tensor streams =
       short_conv_(seq_to_channel(projected, cp, options_.sharding), cp);  // [B, 3d/P, L]
   const Tensor h = hyena_conv(streams, filter_.taps(streams.size(2), cp), filter_.local_skip(cp));
-  return linear_from_channels(channel_to_seq(h, cp, options_.sharding), out_proj_.weight(),
-                              out_proj_.bias());
+  return channel_to_seq(h, cp, options_.sharding);
+}
+
+Tensor HyenaOperator::by_halo(const Tensor& projected, const ProcessGroup& cp) {
+  const Sharding sharding = options_.sharding;
+  const Tensor streams = short_conv_.on_sequence_shards(projected, cp, sharding);  // [B, 3d, L/P]
+  const Tensor split = reshape(streams, {streams.size(0), options_.d_model, 3, streams.size(2)});
+  const Tensor z = seq_to_channel(select(split, 2, 1) * select(split, 2, 2), cp, sharding);
+  const Tensor h = fft_conv(z, filter_.taps(z.size(2), cp), filter_.local_skip(cp));
+  return select(split, 2, 0) * channel_to_seq(h, cp, sharding);
 }
 
 Tensor HyenaOperator::extend_forward(const Tensor& x, State& state) {

@@ -14,10 +14,14 @@ namespace crocuta {
 //   h[c] = causal_conv(x1[c] * v[c], k[c]) + skip[c] * x1[c] * v[c]
 //   y    = out_proj(x0 * h)
 //
-// Channels are interleaved so that one slice of them holds all that its outputs need. So on a
-// context-parallel group, where x and y are [B, L/P, d], the whole sequences of 1/P of the channels
-// are gathered after in_proj and scattered before out_proj: 4*B*d*L/P elements per rank, and no
-// communication between. The parameters do not depend on P.
+// On a context-parallel group x and y are [B, L/P, d], and there are two ways, cp_algorithm:
+// - halo: the short convolution takes two samples from the rank before; x1 * v goes over to channel
+//   shards, is convolved, and comes back to x0: 2*B*d*L/P elements per rank, and 6*B*d of halo. In
+//   16-bit types the two that travel are rounded, which on one rank they are not.
+// - channels: the whole sequences of 1/P of the channels, interleaved so that a slice holds all that
+//   its outputs need, are gathered after in_proj and scattered before out_proj: 4*B*d*L/P elements.
+// auto is halo where the parts of the sequence are long enough for one. The parameters, and the
+// results up to rounding, do not depend on P.
 //
 // Parameters: in_proj.{weight [3d, d], bias}, short_conv.{weight [3d, 3], bias},
 // out_proj.{weight [d, d], bias}, filter.* (HyenaFilter).
@@ -34,6 +38,10 @@ class HyenaOperator : public Layer {
 
  private:
   Tensor extend_forward(const Tensor& x, State& state) override;
+  // The convolutions and gates of projected [B, 3d, L/P] → [B, d, L/P].
+  Tensor by_channels(const Tensor& projected, const ProcessGroup& cp);
+  Tensor by_halo(const Tensor& projected, const ProcessGroup& cp);
+  bool takes_halo(std::int64_t local_length, const ProcessGroup& cp) const;
   void require_input(const Tensor& x, const ProcessGroup& cp, std::int64_t length) const;
 
   const HyenaOptions options_;

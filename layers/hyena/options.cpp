@@ -38,7 +38,7 @@ HyenaOptions hyena_block_options(const Config& config) {
 }
 
 void require_valid(const char* layer, const HyenaOptions& o) {
-  const auto check = [&](const char* key, auto value, const auto& range, const char*) {
+  const auto check = [&](const char* key, const auto& value, const auto& range, const char*) {
     require_option(layer, key, value, range);
   };
   for_each_operator_option(o, check);

@@ -1,6 +1,8 @@
 // The options of the Hyena layers.
 #pragma once
 
+#include <string>
+
 #include "distributed/context_parallel.h"
 #include "layers/layer_options.h"
 
@@ -17,6 +19,7 @@ struct HyenaOptions {
   std::int64_t n_layers = 1;  // for the scale of the initialisation
   std::int64_t d_inner = 0;
   double dropout = 0;
+  std::string cp_algorithm = "auto";
   Sharding sharding = Sharding::contiguous;  // of sequences over ranks; not a configuration key
   DType dtype = DType::float32;
   Device device = default_device();
@@ -39,6 +42,8 @@ void for_each_operator_option(O& o, Visit&& visit) {
   visit("w", o.w, RealRange{.min = -1e6, .max = 1e6}, "Frequency of the filter's sines at first");
   visit("filter_shift", o.filter_shift, RealRange{.min = 0, .max = 1e3},
         "What is added to the filter's decaying window");
+  visit("cp_algorithm", o.cp_algorithm, Choices{{"auto", "halo", "channels"}},
+        "How ranks share a sequence: auto, halo (half the traffic) or channels");
 }
 // The same for those that a HyenaBlock has besides.
 template <class O, class Visit>

@@ -59,7 +59,9 @@ std::optional<Positions> positions(const LayerCall& call, const Tensor& t,
                                    std::int64_t local_length, const ProcessGroup& cp) {
   if (t.numel() == 0) return {};
   if (dynamic_cast<const DistributedDepthwiseConv1d*>(call.layer)) {
-    return Positions{0, t.size(2), 1};  // whole sequences, of some of the channels
+    // Whole sequences of some of the channels, or parts of sequences of all of them.
+    const bool part = cp.size() > 1 && t.size(2) == local_length;
+    return Positions{part ? cp.rank() * local_length : 0, t.size(2), 1};
   }
   if (t.dim() < 2 || t.size(1) != local_length) return {};
   return Positions{cp.rank() * local_length, local_length, t.numel() / t.size(0) / t.size(1)};

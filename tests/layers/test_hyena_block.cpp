@@ -140,11 +140,20 @@ TEST_CASE("what is dropped does not depend on how the batch is divided") {
   }
 }
 
-TEST_CASE("a block moves 4 * B * d * L / P elements in a forward pass, and as many back") {
-  for (const int P : {1, 2, 4}) {
-    CHECK_NOTHROW(run_ranks(P, [&](const ProcessGroup& cp) {
+TEST_CASE("a block moves 2 or 4 * B * d * L / P elements in a forward pass, and as many back") {
+  for (const auto& [P, algorithm, units, halo] :
+       std::vector<std::tuple<int, std::string, std::int64_t, std::int64_t>>{
+           {1, "auto", 0, 0},
+           {2, "auto", 2, 6},
+           {4, "auto", 2, 6},
+           {2, "channels", 4, 0},
+           {4, "channels", 4, 0}}) {
+    CAPTURE(P, algorithm);
+    CHECK_NOTHROW(run_ranks(P, [&, units = units, halo = halo, P = P](const ProcessGroup& cp) {
       constexpr std::int64_t B = 3, d = 8, L = 16;
-      HyenaBlock block(options(d, L));
+      HyenaOptions o = options(d, L);
+      o.cp_algorithm = algorithm;
+      HyenaBlock block(o);
       const Tensor x = sample({B, L / cp.size(), d});
       x.set_requires_grad();
       cp.reset_stats();
@@ -156,8 +165,8 @@ TEST_CASE("a block moves 4 * B * d * L / P elements in a forward pass, and as ma
         }
         return elements;
       };
-      const std::uint64_t expected =
-          cp.size() == 1 ? 0 : static_cast<std::uint64_t>(4 * B * d * L / cp.size());
+      const auto expected =
+          static_cast<std::uint64_t>(units * B * d * L / cp.size() + halo * B * d);
       if (moved() != expected) throw Error(str(moved(), " elements on ", P, " ranks"));
       cp.reset_stats();
       y.backward(ones(y.shape(), y.options()));
