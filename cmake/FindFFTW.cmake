@@ -1,6 +1,4 @@
-# FFTW 3 in double and single precision, or a library with its API: targets FFTW::fftw3 and
-# FFTW::fftw3f. To use another library, set FFTW_INCLUDE_DIR, FFTW_DOUBLE_LIBRARY and
-# FFTW_SINGLE_LIBRARY; docs/dependencies.md has examples.
+# FFTW 3 in double and single precision, the peer of bench_fft: targets FFTW::fftw3 and FFTW::fftw3f.
 find_path(FFTW_INCLUDE_DIR fftw3.h)
 find_library(FFTW_DOUBLE_LIBRARY fftw3)
 find_library(FFTW_SINGLE_LIBRARY fftw3f)

@@ -2,7 +2,6 @@
 # installs what is missing; docs/dependencies.md has the list.
 find_package(Threads REQUIRED)
 find_package(CBLAS REQUIRED)
-find_package(FFTW REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)

@@ -1,49 +1,67 @@
 #include "emulation/cufft.h"
 
-#include <fftw3.h>
-
+#include <cmath>
+#include <complex>
 #include <cstring>
 #include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <numbers>
 #include <string>
+#include <vector>
 
 #include "emulation/calls.h"
 #include "emulation/memory.h"
-#include "kernels/cpu/fft_plan.h"
 
 namespace crocuta::emulation {
 namespace {
 
-// FFTW's two precisions under one name. Plans are made without timing anything and for arrays of
-// any alignment, so that every row of every batch gives the same bits.
-constexpr unsigned kFlags = FFTW_ESTIMATE | FFTW_UNALIGNED;
+using Complex = std::complex<double>;
 
-fftwf_complex* as_fftw(cufftComplex* x) {
-  return reinterpret_cast<fftwf_complex*>(x);
+// Not the operator, which looks for infinities.
+Complex product(Complex a, Complex b) {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
 }
-fftw_complex* as_fftw(cufftDoubleComplex* x) {
-  return reinterpret_cast<fftw_complex*>(x);
-}
-fftwf_plan make(int n, fftwf_complex* in, fftwf_complex* out, int sign) {
-  return fftwf_plan_dft_1d(n, in, out, sign, kFlags);
-}
-fftw_plan make(int n, fftw_complex* in, fftw_complex* out, int sign) {
-  return fftw_plan_dft_1d(n, in, out, sign, kFlags);
-}
-void execute(fftwf_plan plan, fftwf_complex* in, fftwf_complex* out) {
-  fftwf_execute_dft(plan, in, out);
-}
-void execute(fftw_plan plan, fftw_complex* in, fftw_complex* out) {
-  fftw_execute_dft(plan, in, out);
-}
-void destroy(fftwf_plan plan) {
-  fftwf_destroy_plan(plan);
-}
-void destroy(fftw_plan plan) {
-  fftw_destroy_plan(plan);
-}
+
+// Transforms of rows, in double, by Cooley and Tukey's recursion: n / p points for each of p
+// residues, p the least factor of n, and then sums over the p.
+class RowTransform {
+ public:
+  RowTransform(int n, int sign) {
+    for (int j = 0; j < n; ++j) {
+      roots_.push_back(std::polar(1.0, sign * 2 * std::numbers::pi * j / n));
+    }
+  }
+
+  // out[k] = sum over j of in[stride * j] exp(sign 2 pi i j k / n)
+  void run(std::size_t n, const Complex* in, std::size_t stride, Complex* out) const {
+    if (n == 1) {
+      *out = *in;
+      return;
+    }
+    std::size_t p = 2;
+    while (n % p != 0) ++p;
+    const std::size_t part = n / p;
+    for (std::size_t r = 0; r < p; ++r) run(part, in + r * stride, stride * p, out + r * part);
+    std::vector<Complex> turned(p);
+    for (std::size_t k = 0; k < part; ++k) {
+      for (std::size_t r = 0; r < p; ++r) turned[r] = product(out[r * part + k], root(n, r * k));
+      for (std::size_t q = 0; q < p; ++q) {
+        Complex sum = turned[0];
+        for (std::size_t r = 1; r < p; ++r) sum += product(turned[r], root(p, r * q));
+        out[q * part + k] = sum;
+      }
+    }
+  }
+
+ private:
+  Complex root(std::size_t order, std::size_t power) const {
+    return roots_[power % order * (roots_.size() / order)];
+  }
+
+  std::vector<Complex> roots_;
+};
 
 struct Plan {
   int device = 0;
@@ -92,19 +110,20 @@ bool on_device(const void* data, std::size_t bytes, int device) {
 
 // All rows go to the work area and then to the result, which may be the data itself.
 template <class C>
-void transform(const Plan& plan, C* idata, C* odata, int direction) {
+void transform(const Plan& plan, const C* idata, C* odata, int direction) {
+  using R = decltype(C::x);
   C* const work = static_cast<C*>(plan.work);
-  const auto made = [&] {
-    const std::lock_guard lock(kernels::fftw_planner_mutex());
-    return make(plan.n, as_fftw(idata), as_fftw(work),
-                direction == CUFFT_FORWARD ? FFTW_FORWARD : FFTW_BACKWARD);
-  }();
+  const auto n = static_cast<std::size_t>(plan.n);
+  const RowTransform row_transform(plan.n, direction);  // CUFFT_FORWARD is the exponent's sign
+  std::vector<Complex> in(n), out(n);
   for (long long row = 0; row < plan.rows; ++row) {
-    execute(made, as_fftw(idata + row * plan.n), as_fftw(work + row * plan.n));
-  }
-  {
-    const std::lock_guard lock(kernels::fftw_planner_mutex());
-    destroy(made);
+    const C* const from = idata + row * plan.n;
+    C* const to = work + row * plan.n;
+    for (std::size_t j = 0; j < n; ++j) in[j] = {from[j].x, from[j].y};
+    row_transform.run(n, in.data(), 1, out.data());
+    for (std::size_t k = 0; k < n; ++k) {
+      to[k] = {static_cast<R>(out[k].real()), static_cast<R>(out[k].imag())};
+    }
   }
   std::memcpy(odata, work, plan.bytes());
   std::memset(work, kPoison, plan.bytes());

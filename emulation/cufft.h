@@ -1,4 +1,4 @@
-// The part of cuFFT that this project uses, served by FFTW: same names, same values, same errors
+// The part of cuFFT that this project uses, in plain loops: same names, same values, same errors
 // for wrong arguments. Rows of complex numbers without gaps, transformed one by one.
 #pragma once
 

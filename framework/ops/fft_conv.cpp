@@ -8,7 +8,7 @@
 namespace crocuta {
 namespace {
 
-constexpr std::int64_t kMaxLength = std::int64_t{1} << 30;  // FFTW counts in int
+constexpr std::int64_t kMaxLength = std::int64_t{1} << 30;  // nobody has tried more
 
 // k or skip as the kernels take them: float32, or float64 with float64 signals. Gradients flow
 // through the conversion.

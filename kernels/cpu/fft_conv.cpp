@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/fft_butterflies.h"
 #include "kernels/cpu/fft_plan.h"
 #include "kernels/cpu/parallel.h"
 
@@ -13,23 +14,25 @@ namespace {
 
 using std::int64_t;
 
-// What a thread needs while it works on a channel: spectra of n pairs (real, imaginary), and rows
-// of n numbers, the input ones zero from L on.
+// What a thread needs while it works on a channel: spectra, and rows of n numbers, the input ones
+// zero from L on.
 template <class R>
 struct Scratch {
-  R *kernel, *spectrum, *sum, *a, *b, *z, *dh, *conv;
+  R *kernel, *spectrum, *sum, *product, *z, *dh, *conv;
 
-  static int64_t aligned(int64_t elements) { return (elements + 15) / 16 * 16; }
-  static int64_t elements(int64_t n) { return 5 * aligned(2 * n) + 3 * aligned(n); }
+  static int64_t elements(int64_t L) {
+    return 4 * right_angle_spectrum_size(L) + 3 * right_angle_fft_size(L);
+  }
 
-  Scratch(R* memory, int64_t n, int64_t L) {
-    for (R** part : {&kernel, &spectrum, &sum, &a, &b}) {
+  Scratch(R* memory, int64_t L) {
+    const int64_t size = right_angle_spectrum_size(L), n = right_angle_fft_size(L);
+    for (R** part : {&kernel, &spectrum, &sum, &product}) {
       *part = memory;
-      memory += aligned(2 * n);
+      memory += size;
     }
     for (R** row : {&z, &dh, &conv}) {
       *row = memory;
-      memory += aligned(n);
+      memory += n;
     }
     std::fill(z + L, z + n, R(0));
     std::fill(dh + L, dh + n, R(0));
@@ -38,41 +41,60 @@ struct Scratch {
 
 // Calls f(channel, scratch) for every channel, each thread with scratch memory of its own.
 template <class R, class F>
-void for_each_channel(int64_t C, int64_t n, int64_t L, void* workspace, F&& f) {
+void for_each_channel(int64_t C, int64_t L, void* workspace, F&& f) {
   parallel_for_slots(C, 1, [&](int slot, int64_t begin, int64_t end) {
-    const Scratch<R> scratch(static_cast<R*>(workspace) + slot * Scratch<R>::elements(n), n, L);
+    const Scratch<R> scratch(static_cast<R*>(workspace) + slot * Scratch<R>::elements(L), L);
     for (int64_t c = begin; c < end; ++c) f(c, scratch);
   });
 }
 
-// No two arrays of a call below overlap, which is said by __restrict: with so many of them the
-// compiler would give up on checking, and on vectorising.
-
-// out = x * y on n pairs (real, imaginary)
+// Element number `at`, and those beside it, of a spectrum. They are laid out as FftPlan says: 16
+// real parts, then their imaginary parts.
 template <class R>
-void multiply(int64_t n, const R* __restrict x, const R* __restrict y, R* __restrict out) {
-  for (int64_t j = 0; j < 2 * n; j += 2) {
-    out[j] = x[j] * y[j] - x[j + 1] * y[j + 1];
-    out[j + 1] = x[j] * y[j + 1] + x[j + 1] * y[j];
+using Elements = fft::Complex<simd::Vector<R>>;
+template <class R>
+CROCUTA_INLINE Elements<R> get(const R* spectrum, int64_t at) {
+  return {simd::load(spectrum + at), simd::load(spectrum + at + 16)};
+}
+template <class R>
+CROCUTA_INLINE void put(R* spectrum, int64_t at, Elements<R> z) {
+  simd::store(spectrum + at, z.re);
+  simd::store(spectrum + at + 16, z.im);
+}
+
+// f(at) for the elements of a piece, as many at a time as get() takes.
+template <class R, class F>
+CROCUTA_INLINE void for_elements(int64_t begin, int64_t end, F&& f) {
+  for (int64_t row = begin; row < end; row += 32) {
+    for (int64_t at = row; at < row + 16; at += simd::kLanes<R>) f(at);
   }
 }
 
-// out = x * conj(y)
+// The pieces' functions: product = spectrum * kernel,
 template <class R>
-void correlate(int64_t n, const R* __restrict x, const R* __restrict y, R* __restrict out) {
-  for (int64_t j = 0; j < 2 * n; j += 2) {
-    out[j] = x[j] * y[j] + x[j + 1] * y[j + 1];
-    out[j + 1] = x[j + 1] * y[j] - x[j] * y[j + 1];
-  }
+auto multiply(const Scratch<R>& s) {
+  return [s](int64_t begin, int64_t end) {
+    for_elements<R>(
+        begin, end, [&](int64_t at) __attribute__((always_inline)) {
+          put(s.product, at, get(s.spectrum, at) * get(s.kernel, at));
+        });
+  };
 }
 
-// sum += x * conj(y)
+// and, the product being a gradient's spectrum so far: sum += product * conj(spectrum), and product
+// times conj(kernel), either only if wanted.
 template <class R>
-void correlate_add(int64_t n, const R* __restrict x, const R* __restrict y, R* __restrict sum) {
-  for (int64_t j = 0; j < 2 * n; j += 2) {
-    sum[j] += x[j] * y[j] + x[j + 1] * y[j + 1];
-    sum[j + 1] += x[j + 1] * y[j] - x[j] * y[j + 1];
-  }
+auto correlate(const Scratch<R>& s, bool with_spectrum, bool with_kernel) {
+  return [=](int64_t begin, int64_t end) {
+    for_elements<R>(
+        begin, end, [&](int64_t at) __attribute__((always_inline)) {
+          const Elements<R> gradient = get(s.product, at);
+          if (with_spectrum) {
+            put(s.sum, at, get(s.sum, at) + gradient * conjugate(get(s.spectrum, at)));
+          }
+          if (with_kernel) put(s.product, at, gradient * conjugate(get(s.kernel, at)));
+        });
+  };
 }
 
 template <class R>
@@ -81,9 +103,9 @@ R dot(int64_t n, const R* x, const R* y) {
   R lane[kLanes] = {};
   int64_t j = 0;
   for (; j + kLanes <= n; j += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) lane[l] += x[j + l] * y[j + l];
+    for (int64_t l = 0; l < kLanes; ++l) lane[l] = simd::multiply_add(x[j + l], y[j + l], lane[l]);
   }
-  for (int64_t l = 0; j < n; ++j, ++l) lane[l] += x[j] * y[j];
+  for (int64_t l = 0; j < n; ++j, ++l) lane[l] = simd::multiply_add(x[j], y[j], lane[l]);
   R sum = 0;
   for (const R part : lane) sum += part;
   return sum;
@@ -120,7 +142,7 @@ template <bool Gated, class T, class R>
 void store(int64_t L, const R* __restrict conv, R d, const R* __restrict z,
            const T* __restrict gate, T* __restrict y) {
   for (int64_t j = 0; j < L; ++j) {
-    R h = conv[j] + d * z[j];
+    R h = simd::multiply_add(d, z[j], conv[j]);
     if constexpr (Gated) h *= static_cast<R>(gate[j]);
     y[j] = T(h);
   }
@@ -132,7 +154,7 @@ void store_gate_gradients(int64_t L, const R* __restrict corr, R d, const R* __r
                           const T* __restrict v, const T* __restrict gate, T* __restrict dgate,
                           T* __restrict dv) {
   for (int64_t j = 0; j < L; ++j) {
-    const R dz = corr[j] + d * dh[j];
+    const R dz = simd::multiply_add(d, dh[j], corr[j]);
     dgate[j] = T(dz * static_cast<R>(v[j]));
     dv[j] = T(dz * static_cast<R>(gate[j]));
   }
@@ -143,7 +165,7 @@ template <class R>
 void transform_kernel(const RightAngleFft<R>& fft, int64_t L, const R* k, const Scratch<R>& s) {
   const R scale = R(1) / static_cast<R>(fft.n());
   for (int64_t j = 0; j < L; ++j) s.z[j] = k[j] * scale;
-  fft.forward(s.z, s.a, s.kernel);
+  fft.forward(s.z, s.kernel);
 }
 
 template <bool Gated, class T, class R>
@@ -151,16 +173,13 @@ void forward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* s
              void* workspace) {
   if (B == 0 || L == 0) return;
   const RightAngleFft<R>& fft = right_angle_fft<R>(L);
-  const int64_t n = fft.n();
-  for_each_channel<R>(C, n, L, workspace, [&](int64_t c, const Scratch<R>& s) {
+  for_each_channel<R>(C, L, workspace, [&](int64_t c, const Scratch<R>& s) {
     transform_kernel(fft, L, k + c * L, s);
     const R d = skip == nullptr ? R(0) : skip[c];
     for (int64_t b = 0; b < B; ++b) {
       const Streams<const T> in = streams<Gated>(x, C, L, b, c);
       load<Gated>(L, in.v, in.gate, s.z);
-      fft.forward(s.z, s.a, s.spectrum);
-      multiply(n, s.spectrum, s.kernel, s.b);
-      fft.inverse(s.b, s.a, s.conv);
+      fft.through(s.z, s.spectrum, s.product, s.conv, multiply(s));
       store<Gated>(L, s.conv, d, s.z, in.outer, y + (b * C + c) * L);
     }
   });
@@ -174,11 +193,10 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
     return;
   }
   const RightAngleFft<R>& fft = right_angle_fft<R>(L);
-  const int64_t n = fft.n();
   const bool want_outer = Gated && dx != nullptr;
-  for_each_channel<R>(C, n, L, workspace, [&](int64_t c, const Scratch<R>& s) {
+  for_each_channel<R>(C, L, workspace, [&](int64_t c, const Scratch<R>& s) {
     transform_kernel(fft, L, k + c * L, s);
-    std::fill(s.sum, s.sum + 2 * n, R(0));
+    std::fill(s.sum, s.sum + fft.spectrum_size(), R(0));
     const R d = skip == nullptr ? R(0) : skip[c];
     double skip_sum = 0;
     for (int64_t b = 0; b < B; ++b) {
@@ -188,18 +206,16 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
       load<Gated>(L, in.v, in.gate, s.z);
       load<Gated>(L, dy_row, in.outer, s.dh);
       skip_sum += static_cast<double>(dot(L, s.dh, s.z));
-      if (dk != nullptr || want_outer) fft.forward(s.z, s.a, s.spectrum);
       if (want_outer) {
-        multiply(n, s.spectrum, s.kernel, s.b);
-        fft.inverse(s.b, s.a, s.conv);
+        fft.through(s.z, s.spectrum, s.product, s.conv, multiply(s));
         store<true>(L, s.conv, d, s.z, dy_row, out.outer);
+      } else if (dk != nullptr) {
+        fft.forward(s.z, s.spectrum);
       }
       if (dk == nullptr && dx == nullptr) continue;
-      fft.forward(s.dh, s.a, s.b);
-      if (dk != nullptr) correlate_add(n, s.b, s.spectrum, s.sum);
+      fft.through(s.dh, s.product, s.product, dx == nullptr ? nullptr : s.conv,
+                  correlate(s, dk != nullptr, dx != nullptr));
       if (dx == nullptr) continue;
-      correlate(n, s.b, s.kernel, s.spectrum);
-      fft.inverse(s.spectrum, s.a, s.conv);
       if constexpr (Gated) {
         store_gate_gradients(L, s.conv, d, s.dh, in.v, in.gate, out.gate, out.v);
       } else {
@@ -208,8 +224,8 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
     }
     if (dskip != nullptr) dskip[c] = static_cast<R>(skip_sum);
     if (dk == nullptr) return;
-    fft.inverse(s.sum, s.a, s.conv);
-    for (int64_t j = 0; j < L; ++j) dk[c * L + j] = s.conv[j] / static_cast<R>(n);
+    fft.inverse(s.sum, s.conv);
+    for (int64_t j = 0; j < L; ++j) dk[c * L + j] = s.conv[j] / static_cast<R>(fft.n());
   });
 }
 }  // namespace
@@ -217,8 +233,7 @@ void backward(int64_t B, int64_t C, int64_t L, const T* x, const R* k, const R* 
 template <class Device, class T>
 std::size_t fft_conv_workspace_bytes(int64_t, int64_t, int64_t L) {
   using R = accumulator_t<T>;
-  return sizeof(R) *
-         static_cast<std::size_t>(thread_count() * Scratch<R>::elements(right_angle_fft_size(L)));
+  return sizeof(R) * static_cast<std::size_t>(thread_count() * Scratch<R>::elements(L));
 }
 
 template <class Device, class T>

@@ -89,30 +89,36 @@ CROCUTA_INLINE Vector<A> select(Mask<A> mask, Vector<A> a, Vector<A> b) {
 // a * b + c, rounded once if the machine can.
 template <class A>
 CROCUTA_INLINE A multiply_add(A a, A b, A c) {
-#if defined(__FMA__)
-  return std::fma(a, b, c);
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  if constexpr (std::is_floating_point_v<A>) {
+    return std::fma(a, b, c);
+  } else {  // a vector that has no instruction below
+    A sum;
+    for (unsigned lane = 0; lane < sizeof(A) / sizeof(a[0]); ++lane) {
+      sum[lane] = std::fma(a[lane], b[lane], c[lane]);
+    }
+    return sum;
+  }
 #else
   return a * b + c;
 #endif
 }
+#if defined(__FMA__)
 CROCUTA_INLINE Vector<float> multiply_add(Vector<float> a, Vector<float> b, Vector<float> c) {
 #if defined(__AVX512F__)
   return (Vector<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#elif defined(__FMA__)
-  return (Vector<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #else
-  return a * b + c;
+  return (Vector<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 #endif
 }
 CROCUTA_INLINE Vector<double> multiply_add(Vector<double> a, Vector<double> b, Vector<double> c) {
 #if defined(__AVX512F__)
   return (Vector<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
-#elif defined(__FMA__)
-  return (Vector<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 #else
-  return a * b + c;
+  return (Vector<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
 #endif
 }
+#endif
 
 // The lower or (First = half the lanes) upper half of a vector.
 template <class A, int First, class V>

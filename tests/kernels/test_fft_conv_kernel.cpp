@@ -1,5 +1,4 @@
 #include "framework/device/threads.h"
-#include "kernels/cpu/fft_plan.h"
 #include "tests/kernels/fft_conv_case.h"
 
 using namespace crocuta;
@@ -20,9 +19,9 @@ TEST_CASE("the convolution and its gradients match the sums that define them") {
   }
 }
 
-TEST_CASE("rows that are cut in four match the sums too") {
+TEST_CASE("rows of many passes match the sums too") {
   for (const bool gated : {false, true}) {
-    check<Cpu, float>(gated, 2, 1, 2561);  // the least, n = 4096
+    check<Cpu, float>(gated, 2, 1, 2561);  // n = 3072, odd radix first
     check<Cpu, double>(gated, 1, 1, 4096);
     check<Cpu, double>(gated, 1, 2, 4099);
   }
@@ -44,19 +43,25 @@ TEST_CASE("a NaN stays in its row") {
   check_nan<Cpu>();
 }
 
-TEST_CASE("transform sizes are 2^i or 5 * 2^i, at most 1.6 times the length") {
-  CHECK(right_angle_fft_size(1) == 1);
-  CHECK(right_angle_fft_size(5) == 5);
-  CHECK(right_angle_fft_size(1024) == 1024);
-  CHECK(right_angle_fft_size(1025) == 1280);
-  CHECK(right_angle_fft_size(1281) == 2048);
-  for (int64_t length = 1; length < 5000; ++length) {
-    const int64_t n = right_angle_fft_size(length);
-    int64_t rest = n % 5 == 0 ? n / 5 : n;
-    while (rest % 2 == 0) rest /= 2;
-    REQUIRE(n >= length);
-    REQUIRE(5 * n < 8 * length + 5);
-    REQUIRE(rest == 1);
+TEST_CASE("a row has the same bits alone and among others") {
+  const int64_t B = 3, C = 5;
+  for (const int64_t L : {5, 300, 1024, 2000}) {
+    Problem<Cpu, float> all(true, B, C, L);
+    all.run();
+    for (int64_t b = 0; b < B; ++b) {
+      for (int64_t c = 0; c < C; ++c) {
+        CAPTURE(L, b, c);
+        Problem<Cpu, float> one(true, 1, 1, L);
+        const int64_t row = (b * C + c) * L;
+        std::copy_n(all.x.begin() + 3 * row, 3 * L, one.x.begin());
+        std::copy_n(all.dy.begin() + row, L, one.dy.begin());
+        std::copy_n(all.k.begin() + c * L, L, one.k.begin());
+        one.skip[0] = all.skip[static_cast<std::size_t>(c)];
+        one.run();
+        CHECK(std::equal(one.y.begin(), one.y.end(), all.y.begin() + row));
+        CHECK(std::equal(one.dx.begin(), one.dx.end(), all.dx.begin() + 3 * row));
+      }
+    }
   }
 }
 

@@ -36,7 +36,7 @@ const std::vector<LibraryRule>& library_rules() {
       {{"mpi.h"}, {"distributed/backends/mpi", "distributed/backends/nccl"}},
       {{"nccl.h"}, {"distributed/backends/nccl"}},
       {{"cblas", "openblas", "mkl"}, {"kernels/cpu/gemm", "emulation/cublas"}},
-      {{"fftw3"}, {"kernels/cpu/fft", "emulation/cufft"}},
+      {{"fftw3"}, {}},  // a peer of bench/ only: transforms are our own
       {{"boost/"}, {"emulation/"}},
       {{"omp.h"}, {}},  // loops run on threads of our own: kernels/cpu/parallel.h
       // Slow to compile: each behind a header of ours, see the test that counts who includes them.

@@ -1,5 +1,4 @@
-// cuFFT: NVIDIA's, or in a build with CROCUTA_CUDA=emulated the part of it that fft_plan.cpp uses,
-// on FFTW.
+// cuFFT: NVIDIA's, or in a build with CROCUTA_CUDA=emulated the part of it that fft_plan.cpp uses.
 #pragma once
 
 #include "kernels/cuda/toolbox/runtime.h"
