@@ -44,16 +44,6 @@ void require_option(const char* layer, const char* key, double value, RealRange 
   if (!range.holds(value)) fail<ArgumentError>(layer, key, range.description(), str(value));
 }
 
-void require_option(const char* layer, const char* key, const std::string& value,
-                    const Choices& choices) {
-  std::string list;
-  for (const std::string& text : choices.texts) {
-    if (text == value) return;
-    list += str(list.empty() ? "'" : ", '", text, "'");
-  }
-  fail<ArgumentError>(layer, key, str("one of ", list), str("'", printable(value), "'"));
-}
-
 std::string option_json(std::int64_t value) {
   return std::to_string(value);
 }

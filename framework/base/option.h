@@ -39,8 +39,6 @@ void read_option(const Config& config, const char* key, std::vector<std::string>
 // Throws ArgumentError, in the name of `layer`, for a value out of range.
 void require_option(const char* layer, const char* key, std::int64_t value, IntRange range);
 void require_option(const char* layer, const char* key, double value, RealRange range);
-void require_option(const char* layer, const char* key, const std::string& value,
-                    const Choices& choices);
 
 // The value as JSON.
 std::string option_json(std::int64_t value);

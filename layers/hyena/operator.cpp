@@ -68,7 +68,8 @@ Tensor HyenaOperator::forward(const Tensor& x, const ProcessGroup& cp) {
 }
 
 bool HyenaOperator::takes_halo(std::int64_t local_length, const ProcessGroup& cp) const {
-  if (options_.cp_algorithm != "auto") return options_.cp_algorithm == "halo";
+  const CpAlgorithm wanted = options_.cp_algorithm;
+  if (wanted != CpAlgorithm::automatic) return wanted == CpAlgorithm::halo;
   return cp.size() > 1 && has_halo(local_length, short_conv_.kernel_size(), options_.sharding);
 }
 

@@ -1,10 +1,35 @@
 #include "layers/hyena/options.h"
 
+#include <array>
 #include <cmath>
 
 #include "framework/base/error.h"
 
 namespace crocuta {
+
+namespace {
+
+constexpr std::array<const char*, 3> kAlgorithms = {"auto", "halo", "channels"};
+
+std::string name(CpAlgorithm algorithm) {
+  return kAlgorithms.at(static_cast<std::size_t>(algorithm));
+}
+
+}  // namespace
+
+void read_option(const Config& config, const char* key, CpAlgorithm& value,
+                 const Choices& choices) {
+  const std::string text = config.get_choice(key, name(value), choices.texts);
+  for (std::size_t i = 0; i < kAlgorithms.size(); ++i) {
+    if (text == kAlgorithms[i]) value = static_cast<CpAlgorithm>(i);
+  }
+}
+
+void require_option(const char*, const char*, CpAlgorithm, const Choices&) {}  // it can be no other
+
+std::string option_json(CpAlgorithm value) {
+  return option_json(name(value));
+}
 
 namespace {
 

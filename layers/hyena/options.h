@@ -8,6 +8,14 @@
 
 namespace crocuta {
 
+// How ranks share a sequence: layers/hyena/operator.h.
+enum class CpAlgorithm { automatic, halo, channels };
+
+// As options (framework/base/option.h): "auto", "halo", "channels".
+void read_option(const Config& config, const char* key, CpAlgorithm& value, const Choices& choices);
+void require_option(const char* layer, const char* key, CpAlgorithm value, const Choices& choices);
+std::string option_json(CpAlgorithm value);
+
 // Of HyenaFilter, HyenaOperator and HyenaBlock; each takes what it needs. What they are is said below.
 struct HyenaOptions {
   std::int64_t d_model = 0;  // required
@@ -19,7 +27,7 @@ struct HyenaOptions {
   std::int64_t n_layers = 1;  // for the scale of the initialisation
   std::int64_t d_inner = 0;
   double dropout = 0;
-  std::string cp_algorithm = "auto";
+  CpAlgorithm cp_algorithm = CpAlgorithm::automatic;
   Sharding sharding = Sharding::contiguous;  // of sequences over ranks; not a configuration key
   DType dtype = DType::float32;
   Device device = default_device();

@@ -142,13 +142,13 @@ TEST_CASE("what is dropped does not depend on how the batch is divided") {
 
 TEST_CASE("a block moves 2 or 4 * B * d * L / P elements in a forward pass, and as many back") {
   for (const auto& [P, algorithm, units, halo] :
-       std::vector<std::tuple<int, std::string, std::int64_t, std::int64_t>>{
-           {1, "auto", 0, 0},
-           {2, "auto", 2, 6},
-           {4, "auto", 2, 6},
-           {2, "channels", 4, 0},
-           {4, "channels", 4, 0}}) {
-    CAPTURE(P, algorithm);
+       std::vector<std::tuple<int, CpAlgorithm, std::int64_t, std::int64_t>>{
+           {1, CpAlgorithm::automatic, 0, 0},
+           {2, CpAlgorithm::automatic, 2, 6},
+           {4, CpAlgorithm::automatic, 2, 6},
+           {2, CpAlgorithm::channels, 4, 0},
+           {4, CpAlgorithm::channels, 4, 0}}) {
+    CAPTURE(P, units);
     CHECK_NOTHROW(run_ranks(P, [&, units = units, halo = halo, P = P](const ProcessGroup& cp) {
       constexpr std::int64_t B = 3, d = 8, L = 16;
       HyenaOptions o = options(d, L);
