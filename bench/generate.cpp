@@ -89,10 +89,11 @@ void long_sequence() {
   double total = 0;
   for (const double time : times) total += time;
   std::printf("d 64, 2 blocks, 65,536 tokens:\n");
-  std::printf("  %.1f us a token on average, the slowest %.0f ms; a copy of the state takes %.1f MB\n",
-              total / static_cast<double>(kLength) * 1e6,
-              *std::max_element(times.begin(), times.end()) * 1e3,
-              static_cast<double>(state.bytes()) * 1e-6);
+  std::printf(
+      "  %.1f us a token on average, the slowest %.0f ms; a copy of the state takes %.1f MB\n",
+      total / static_cast<double>(kLength) * 1e6,
+      *std::max_element(times.begin(), times.end()) * 1e3,
+      static_cast<double>(state.bytes()) * 1e-6);
 }
 
 void prompt() {
