@@ -1,7 +1,10 @@
 // The CPU's transform: its values, its accuracy, and that its bits are the same in any lanes.
+#include <algorithm>
 #include <cmath>
 #include <complex>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <numbers>
 #include <random>
 #include <vector>
@@ -193,6 +196,24 @@ void check_bits() {
   }
 }
 
+// FNV-1a of the bits of all spectra up to some length.
+template <class R>
+std::uint64_t hash_of_spectra() {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const int64_t n : sizes(4096)) {
+    const RightAngleFft<R> fft(n);
+    const Array<R> x = random_row<R>(n);
+    Array<R> spectrum(fft.spectrum_size());
+    fft.forward(x.data(), spectrum.data());
+    for (int64_t i = 0; i < fft.spectrum_size(); ++i) {
+      std::conditional_t<sizeof(R) == 4, std::uint32_t, std::uint64_t> bits;
+      std::memcpy(&bits, spectrum.data() + i, sizeof bits);
+      hash = (hash ^ bits) * 0x100000001b3u;
+    }
+  }
+  return hash;
+}
+
 }  // namespace
 
 TEST_CASE("roots of unity are correctly rounded") {
@@ -236,6 +257,13 @@ TEST_CASE("vectors and plain numbers give the same bits") {
   check_bits<float>();
   check_bits<double>();
 }
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+TEST_CASE("spectra have the bits of every other machine with fused multiply-adds") {
+  CHECK(hash_of_spectra<float>() == 0x93f145c793ac4fbu);
+  CHECK(hash_of_spectra<double>() == 0xfea08c66f264d429u);
+}
+#endif
 
 TEST_CASE("every frequency is somewhere in the spectrum") {
   for (const int64_t n : sizes(4096)) {
