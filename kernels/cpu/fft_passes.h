@@ -72,17 +72,18 @@ CROCUTA_INLINE void transpose(V (&v)[W]) {
   if constexpr (2 * kPiece < kLanes) exchange(std::integral_constant<int, 2 * kPiece>());
 }
 
-// The 16 x 16 numbers from[row * from_stride + column] as to[column * to_stride + row].
-template <class V, class R>
-CROCUTA_INLINE void transpose_tile(const R* from, std::int64_t from_stride, R* to,
-                                   std::int64_t to_stride) {
+// The rows x 16 numbers from[row * kRow + column] as to[column * kRow + row], or with Back the
+// opposite; rows are as many as there are, rounded up to what V holds.
+template <class V, bool Back, class R>
+CROCUTA_INLINE void transpose_tile(const R* from, R* to, int rows) {
   constexpr int W = sizeof(V) / sizeof(R);
-  for (int row = 0; row < kColumns; row += W) {
+  for (int row = 0; row < rows; row += W) {
     for (int column = 0; column < kColumns; column += W) {
+      const int from_row = Back ? column : row, to_row = Back ? row : column;
       V v[W];
-      for (int i = 0; i < W; ++i) v[i] = get<V>(from + (row + i) * from_stride + column);
+      for (int i = 0; i < W; ++i) v[i] = get<V>(from + (from_row + i) * kRow + to_row);
       if constexpr (W > 1) transpose<R>(v);
-      for (int i = 0; i < W; ++i) put(to + (column + i) * to_stride + row, v[i]);
+      for (int i = 0; i < W; ++i) put(to + (to_row + i) * kRow + from_row, v[i]);
     }
   }
 }
@@ -257,14 +258,20 @@ class Passes {
     });
   }
 
+  // All groups have 16 rows but the last.
+  int rows_of(std::int64_t group) const {
+    return static_cast<int>(std::min<std::int64_t>(plan_.rows() - group * kColumns, kColumns));
+  }
+
   // 16 rows to 16 numbers each, in place.
   void cut_group(std::int64_t group, R* rows) const {
     alignas(64) R tile[kColumns * kRow];
+    const int lanes = rows_of(group);
     for (const int part : {0, kColumns}) {
-      transpose_tile<V>(rows + part, kRow, tile + part, kRow);
+      transpose_tile<V, false>(rows + part, tile + part, lanes);
     }
     const auto* const c = plan_.last_factors(group) - 1;
-    for (int lane = 0; lane < kColumns; lane += kWidth) {
+    for (int lane = 0; lane < lanes; lane += kWidth) {
       dft<kColumns, R>(
           [&](int s) __attribute__((always_inline)) {
             const R* const at = tile + s * kRow + lane;
@@ -279,8 +286,9 @@ class Passes {
   }
   void join_group(std::int64_t group, R* rows) const {
     alignas(64) R tile[kColumns * kRow];
+    const int lanes = rows_of(group);
     const auto* const c = plan_.last_factors(group) - 1;
-    for (int lane = 0; lane < kColumns; lane += kWidth) {
+    for (int lane = 0; lane < lanes; lane += kWidth) {
       dft<kColumns, R>(
           [&](int k) __attribute__((always_inline)) {
             const R* const at = rows + k * kRow + lane;
@@ -293,7 +301,7 @@ class Passes {
           });
     }
     for (const int part : {0, kColumns}) {
-      transpose_tile<V>(tile + part, kRow, rows + part, kRow);
+      transpose_tile<V, true>(tile + part, rows + part, lanes);
     }
   }
   static CROCUTA_INLINE Complex<V> last_factor(const typename FftPlan<R>::Lanes& c, int lane) {

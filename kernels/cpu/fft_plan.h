@@ -52,7 +52,8 @@ class FftPlan {
     return last_factors_.data() + group * (kColumns - 1);
   }
 
-  // Numbers in a spectrum, which is stored as [groups, 16, 2 (real, imaginary), 16 rows].
+  // Numbers in a spectrum, which is stored as [groups, 16, 2 (real, imaginary), 16 rows]. What fills
+  // up the last group has no meaning.
   std::int64_t spectrum_size() const { return groups() * 2 * kColumns * kColumns; }
   // The element (group, k, row) is the value at x = exp(2 pi i (f + 1/4) / n) with this f.
   std::int64_t frequency(std::int64_t group, std::int64_t k, std::int64_t row) const;

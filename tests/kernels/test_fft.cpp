@@ -1,7 +1,10 @@
 // The CPU's transform: its values, its accuracy, and that its bits are the same in any lanes.
+#include <algorithm>
 #include <cmath>
 #include <complex>
+#include <cstdint>
 #include <cstring>
+#include <limits>
 #include <numbers>
 #include <random>
 #include <vector>
@@ -38,6 +41,12 @@ class Array {
   bool same_bits(const Array& other) const {
     return size_ == other.size_ &&
            std::memcmp(data(), other.data(), static_cast<std::size_t>(size_) * sizeof(R)) == 0;
+  }
+  // Makes zeros of what fills up a spectrum of n numbers, which may be anything.
+  void clear_filling(int64_t n) {
+    for (int64_t at = 0; at < size_; ++at) {
+      if (at / 512 * 16 + at % 16 >= n / 16) data()[at] = 0;
+    }
   }
 
  private:
@@ -184,6 +193,8 @@ void check_bits() {
     fft.forward(x.data(), spectrum.data());
     plain.run(x.data(), plain_spectrum.data(), plain_spectrum.data(), nullptr,
               [](int64_t, int64_t) {});
+    spectrum.clear_filling(n);
+    plain_spectrum.clear_filling(n);
     CHECK(spectrum.same_bits(plain_spectrum));
     Array<R> y(n), plain_y(n);
     fft.inverse(spectrum.data(), y.data());
@@ -191,6 +202,25 @@ void check_bits() {
               [](int64_t, int64_t) {});
     CHECK(y.same_bits(plain_y));
   }
+}
+
+// FNV-1a of the bits of all spectra up to some length.
+template <class R>
+std::uint64_t hash_of_spectra() {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const int64_t n : sizes(4096)) {
+    const RightAngleFft<R> fft(n);
+    const Array<R> x = random_row<R>(n);
+    Array<R> spectrum(fft.spectrum_size());
+    fft.forward(x.data(), spectrum.data());
+    spectrum.clear_filling(n);
+    for (int64_t i = 0; i < fft.spectrum_size(); ++i) {
+      std::conditional_t<sizeof(R) == 4, std::uint32_t, std::uint64_t> bits;
+      std::memcpy(&bits, spectrum.data() + i, sizeof bits);
+      hash = (hash ^ bits) * 0x100000001b3u;
+    }
+  }
+  return hash;
 }
 
 }  // namespace
@@ -236,6 +266,13 @@ TEST_CASE("vectors and plain numbers give the same bits") {
   check_bits<float>();
   check_bits<double>();
 }
+
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+TEST_CASE("spectra have the bits of every other machine with fused multiply-adds") {
+  CHECK(hash_of_spectra<float>() == 0x93f145c793ac4fbu);
+  CHECK(hash_of_spectra<double>() == 0xfea08c66f264d429u);
+}
+#endif
 
 TEST_CASE("every frequency is somewhere in the spectrum") {
   for (const int64_t n : sizes(4096)) {
@@ -284,6 +321,8 @@ TEST_CASE("a product made piece by piece is the one made in whole") {
                 });
     CHECK(times == std::vector<int>(static_cast<std::size_t>(size), 1));
     fft.forward(x.data(), whole.data());
+    whole.clear_filling(n);
+    spectrum.clear_filling(n);
     CHECK(whole.same_bits(spectrum));
     for (int64_t at = 0; at < size; ++at) whole.data()[at] *= 2;
     fft.inverse(whole.data(), expected.data());
