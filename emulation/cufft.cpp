@@ -44,6 +44,15 @@ class RowTransform {
     while (n % p != 0) ++p;
     const std::size_t part = n / p;
     for (std::size_t r = 0; r < p; ++r) run(part, in + r * stride, stride * p, out + r * part);
+    if (p == 2) {  // nearly always
+      const std::size_t step = roots_.size() / n;
+      for (std::size_t k = 0; k < part; ++k) {
+        const Complex even = out[k], odd = product(out[part + k], roots_[k * step]);
+        out[k] = even + odd;
+        out[part + k] = even - odd;
+      }
+      return;
+    }
     std::vector<Complex> turned(p);
     for (std::size_t k = 0; k < part; ++k) {
       for (std::size_t r = 0; r < p; ++r) turned[r] = product(out[r * part + k], root(n, r * k));
