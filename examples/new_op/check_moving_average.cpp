@@ -9,6 +9,7 @@
 using namespace crocuta;
 
 int main() try {
+  set_default_device(Device::cpu());  // where there is a GPU, too
   const Tensor y = example::moving_average(tensor({4, 0, 8}), 0.5);
   if (!equal(y, tensor({2, 1, 4.5}))) {
     std::cout << "expected 2 1 4.5, got " << y << '\n';
