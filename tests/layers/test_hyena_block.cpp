@@ -149,29 +149,30 @@ TEST_CASE("a block moves 2 or 4 * B * d * L / P elements in a forward pass, and 
            {2, CpAlgorithm::channels, 4, 0},
            {4, CpAlgorithm::channels, 4, 0}}) {
     CAPTURE(P, units);
-    CHECK_NOTHROW(run_ranks(P, [&, units = units, halo = halo, P = P](const ProcessGroup& cp) {
-      constexpr std::int64_t B = 3, d = 8, L = 16;
-      HyenaOptions o = options(d, L);
-      o.cp_algorithm = algorithm;
-      HyenaBlock block(o);
-      const Tensor x = sample({B, L / cp.size(), d});
-      x.set_requires_grad();
-      cp.reset_stats();
-      const Tensor y = block.forward(x, cp);
-      const auto moved = [&] {
-        std::uint64_t elements = 0;
-        for (int c = 0; c < kCollectives; ++c) {
-          elements += cp.stats()[static_cast<Collective>(c)].elements;
-        }
-        return elements;
-      };
-      const auto expected =
-          static_cast<std::uint64_t>(units * B * d * L / cp.size() + halo * B * d);
-      if (moved() != expected) throw Error(str(moved(), " elements on ", P, " ranks"));
-      cp.reset_stats();
-      y.backward(ones(y.shape(), y.options()));
-      if (moved() != expected) throw Error(str(moved(), " elements back on ", P, " ranks"));
-    }));
+    CHECK_NOTHROW(run_ranks(
+        P, [&, units = units, halo = halo, P = P, algorithm = algorithm](const ProcessGroup& cp) {
+          constexpr std::int64_t B = 3, d = 8, L = 16;
+          HyenaOptions o = options(d, L);
+          o.cp_algorithm = algorithm;
+          HyenaBlock block(o);
+          const Tensor x = sample({B, L / cp.size(), d});
+          x.set_requires_grad();
+          cp.reset_stats();
+          const Tensor y = block.forward(x, cp);
+          const auto moved = [&] {
+            std::uint64_t elements = 0;
+            for (int c = 0; c < kCollectives; ++c) {
+              elements += cp.stats()[static_cast<Collective>(c)].elements;
+            }
+            return elements;
+          };
+          const auto expected =
+              static_cast<std::uint64_t>(units * B * d * L / cp.size() + halo * B * d);
+          if (moved() != expected) throw Error(str(moved(), " elements on ", P, " ranks"));
+          cp.reset_stats();
+          y.backward(ones(y.shape(), y.options()));
+          if (moved() != expected) throw Error(str(moved(), " elements back on ", P, " ranks"));
+        }));
   }
 }
 
