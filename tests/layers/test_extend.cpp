@@ -10,6 +10,7 @@
 #include "layers/sequential.h"
 #include "tests/support/catch.h"
 #include "tests/support/check_op.h"
+#include "tests/support/slow.h"
 
 namespace crocuta::test {
 namespace {
@@ -101,7 +102,7 @@ TEST_CASE("every registered layer in pieces is the layer at once") {
       const Tensor x = input(c, dtype);
       const NoGrad no_grad;
       const Tensor whole = layer->forward(x);
-      for (int i = 0; i < 4; ++i) {
+      for (std::int64_t i = 0; i < repetitions(4, 1); ++i) {
         const auto lengths = random_cuts(x.size(c.time), random);
         CAPTURE(dtype, lengths);
         const Tensor y = in_pieces(*layer, x, c.time, lengths);
@@ -115,8 +116,8 @@ TEST_CASE("every registered layer in pieces is the layer at once") {
 
 TEST_CASE("a long convolution, online, is the sum that defines it, for every length and cutting") {
   std::mt19937 random(7);
-  for (int i = 0; i < 60; ++i) {
-    const auto L = 1 + static_cast<std::int64_t>(random() % (i < 40 ? 40 : 600));
+  for (int i = 0; i < repetitions(60, 20); ++i) {
+    const auto L = 1 + static_cast<std::int64_t>(random() % (i % 3 < 2 ? 40 : 600));
     const auto limit = L + static_cast<std::int64_t>(random() % 40);
     const Tensor z = sample({2, 3, L}, -1, 1, 2 * i + 1), k = sample({3, limit}, -1, 1, 2 * i + 2);
     const Tensor whole = fft_conv(z, narrow(k, 1, 0, L));
