@@ -1,7 +1,6 @@
 # The packages Crocuta uses. Nothing is downloaded here: on Debian and Ubuntu, scripts/deps.sh
 # installs what is missing; docs/dependencies.md has the list.
 find_package(Threads REQUIRED)
-find_package(CBLAS REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)

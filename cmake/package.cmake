@@ -17,7 +17,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/crocuta-config-version.cm
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/crocuta-config.cmake
               ${PROJECT_BINARY_DIR}/crocuta-config-version.cmake
-              ${PROJECT_SOURCE_DIR}/cmake/FindCBLAS.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindNCCL.cmake
               ${PROJECT_SOURCE_DIR}/cmake/library.cmake
         DESTINATION ${destination})

@@ -54,7 +54,6 @@ function(crocuta_summary)
   message(STATUS "Crocuta ${PROJECT_VERSION}, ${CMAKE_BUILD_TYPE}, ${CMAKE_CXX_COMPILER_ID} "
                  "${CMAKE_CXX_COMPILER_VERSION}")
   crocuta_line("CPU" "${march}")
-  crocuta_line("BLAS" "${BLAS_LIBRARIES}")
   crocuta_line("MPI" "${mpi}")
   crocuta_line("CUDA" "${cuda}")
   crocuta_line("NCCL" "${nccl}")

@@ -63,7 +63,7 @@ function(crocuta_finish_tests)
     set(timeout 3600)
     list(APPEND environment
          "UBSAN_OPTIONS=print_stacktrace=1"
-         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions='${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt'")
+         "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
   endif()
   if(CROCUTA_CUDA STREQUAL "emulated")
     # Nothing is cached, so that the emulation watches each block's bounds and hands out new ones

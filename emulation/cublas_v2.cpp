@@ -1,16 +1,16 @@
 #include "emulation/cublas_v2.h"
 
-#include <cblas.h>
-
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "emulation/calls.h"
 #include "emulation/memory.h"
-#include "kernels/cpu/gemm_serial.h"
+#include "kernels/gemm.h"
 #include "kernels/types.h"
 
 struct cublasContext {
@@ -117,30 +117,24 @@ void narrow(const Operand& x, const std::vector<A>& from, char* to) {
   }
 }
 
-void blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha, const float* a,
-          int lda, const float* b, int ldb, float beta, float* c, int ldc) {
-  cblas_sgemm(CblasColMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-void blas(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha,
-          const double* a, int lda, const double* b, int ldb, double beta, double* c, int ldc) {
-  cblas_dgemm(CblasColMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-
 // T: of A and B; A: of the sums. 16-bit matrices are widened first; as on an H100, the product is
 // rounded to C's 16 bits before beta * C is added.
 template <class T, class A>
 void run(const Gemm& g) {
   const A alpha = *static_cast<const A*>(g.alpha), beta = *static_cast<const A*>(g.beta);
-  const auto transpose = [](cublasOperation_t op) {
-    return op == CUBLAS_OP_N ? CblasNoTrans : CblasTrans;
-  };
+  // What is counted by columns here is the transpose of what kernels::gemm counts by rows.
   const auto product = [&](const A* a, int64_t lda, const A* b, int64_t ldb, A beta, A* c,
                            int64_t ldc) {
-    blas(transpose(g.transa), transpose(g.transb), static_cast<int>(g.m), static_cast<int>(g.n),
-         static_cast<int>(g.k), alpha, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,
-         static_cast<int>(ldc));
+    const kernels::GemmShape shape{
+        g.transb != CUBLAS_OP_N, g.transa != CUBLAS_OP_N, g.n, g.m, g.k, ldb, lda, ldc};
+    std::vector<std::byte> scratch(kernels::gemm_workspace_bytes<kernels::Cpu, A>(shape) + 64);
+    void* aligned = scratch.data();
+    std::size_t space = scratch.size();
+    std::align(64, space - 64, aligned, space);
+    kernels::gemm<kernels::Cpu, A>(shape, static_cast<double>(alpha), b, a,
+                                   static_cast<double>(beta), c, kernels::GemmBias::none, nullptr,
+                                   aligned, nullptr);
   };
-  const kernels::SerialBlas serial;
   std::vector<A> a, b, c, old;
   for (int64_t i = 0; i < g.count; ++i) {
     const A *x, *y;

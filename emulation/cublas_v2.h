@@ -1,4 +1,4 @@
-// The part of cuBLAS that this project uses, served by the CPU's BLAS: same names, same values,
+// The part of cuBLAS that this project uses, served by the CPU's products: same names, same values,
 // same argument layouts (matrices by columns), same errors for wrong arguments.
 #pragma once
 

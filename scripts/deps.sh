@@ -11,8 +11,7 @@ Installs the packages that are missing, and says nothing when there are none.
 Needs root, or sudo that does not ask for a password; otherwise prints the line
 to run and exits with 1.
 
-  (no option)  to build and train: compiler, CMake, Ninja, OpenBLAS, three C++
-               libraries
+  (no option)  to build and train: compiler, CMake, Ninja, three C++ libraries
   --mpi        also Open MPI, for ranks that mpirun starts
   --tests      also Catch2, Python 3, and Open MPI
   --emulation  also Boost.Context, on which threads of emulated CUDA kernels run
@@ -48,8 +47,6 @@ need_mpi() {
 need g++ command c++
 need cmake command cmake
 need ninja-build command ninja
-# Not its serial variant, which must not be called from several threads at once.
-need libopenblas-openmp-dev library libopenblas-pthread-dev
 need nlohmann-json3-dev library
 need libspdlog-dev library
 need libcli11-dev library

@@ -26,19 +26,18 @@ help_if_asked "$@"
 rows="
 debian12              bookworm  user  -
 debian12-root         bookworm  root  -
-debian12-v2           bookworm  user  -                          cpu -DCROCUTA_MARCH=x86-64-v2
-debian12-v3-haswell   bookworm  user  OPENBLAS_CORETYPE=Haswell  cpu -DCROCUTA_MARCH=x86-64-v3
-debian12-v3-prescott  bookworm  user  OPENBLAS_CORETYPE=Prescott cpu -DCROCUTA_MARCH=x86-64-v3
-debian12-1-thread     bookworm  user  CROCUTA_NUM_THREADS=1      cpu -DCROCUTA_MARCH=x86-64-v3
-debian12-3-threads    bookworm  user  CROCUTA_NUM_THREADS=3      cpu -DCROCUTA_MARCH=x86-64-v3
-debian12-without-mpi  bookworm  user  -                          cpu -DCROCUTA_MPI=OFF
-debian12-clang        bookworm  user  -                          clang
+debian12-v2           bookworm  user  -                     cpu -DCROCUTA_MARCH=x86-64-v2
+debian12-v3           bookworm  user  -                     cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-1-thread     bookworm  user  CROCUTA_NUM_THREADS=1 cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-3-threads    bookworm  user  CROCUTA_NUM_THREADS=3 cpu -DCROCUTA_MARCH=x86-64-v3
+debian12-without-mpi  bookworm  user  -                     cpu -DCROCUTA_MPI=OFF
+debian12-clang        bookworm  user  -                     clang
 debian13              trixie    user  -
 debian13-root         trixie    root  -
-debian13-clang        trixie    user  -                          clang
+debian13-clang        trixie    user  -                     clang
 ubuntu24.04           noble     user  -
 ubuntu24.04-root      noble     root  -
-ubuntu24.04-clang     noble     user  -                          clang
+ubuntu24.04-clang     noble     user  -                     clang
 "
 base=$PWD/build/portability
 mkdir -p "$base"

@@ -25,53 +25,6 @@ CROCUTA_INLINE void put(R* p, V v) {
   std::memcpy(static_cast<void*>(p), &v, sizeof v);
 }
 
-// v[i] lane j → v[j] lane i. First within pieces of 16 bytes, by interleaving, for which all
-// machines have instructions, and then by exchanging pieces.
-template <class R, class V, std::size_t W>
-CROCUTA_INLINE void transpose(V (&v)[W]) {
-  constexpr int kLanes = W, kPiece = std::min<int>(kLanes, 16 / sizeof(R));
-  const auto shuffled = []<class Lane>(V a, V b, Lane) __attribute__((always_inline)) {
-    return [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-      return __builtin_shufflevector(a, b, Lane::of(I)...);
-    }
-    (std::make_integer_sequence<int, kLanes>{});
-  };
-  struct Lower {  // lanes i / 2 of a and b by turns, in each piece
-    static constexpr int of(int i) {
-      return i / kPiece * kPiece + i % kPiece / 2 + (i % 2 == 1 ? kLanes : 0);
-    }
-  };
-  struct Upper {
-    static constexpr int of(int i) { return Lower::of(i) + kPiece / 2; }
-  };
-  for (int round = 1; round < kPiece; round *= 2) {
-    V mixed[W];
-    for (int i = 0; i < kLanes; ++i) {
-      const int block = i / kPiece * kPiece, pair = i % kPiece / 2;
-      const V a = v[block + pair], b = v[block + pair + kPiece / 2];
-      mixed[i] = i % 2 == 0 ? shuffled(a, b, Lower()) : shuffled(a, b, Upper());
-    }
-    for (int i = 0; i < kLanes; ++i) v[i] = mixed[i];
-  }
-  const auto exchange = [&]<int Step>(std::integral_constant<int, Step>)
-      __attribute__((always_inline)) {
-    struct First {
-      static constexpr int of(int i) { return (i & Step) == 0 ? i : kLanes + i - Step; }
-    };
-    struct Second {
-      static constexpr int of(int i) { return (i & Step) == 0 ? i + Step : kLanes + i; }
-    };
-    for (int i = 0; i < kLanes; ++i) {
-      if ((i & Step) != 0) continue;
-      const V a = v[i], b = v[i + Step];
-      v[i] = shuffled(a, b, First());
-      v[i + Step] = shuffled(a, b, Second());
-    }
-  };
-  if constexpr (kPiece < kLanes) exchange(std::integral_constant<int, kPiece>());
-  if constexpr (2 * kPiece < kLanes) exchange(std::integral_constant<int, 2 * kPiece>());
-}
-
 // The rows x 16 numbers from[row * kRow + column] as to[column * kRow + row], or with Back the
 // opposite; rows are as many as there are, rounded up to what V holds.
 template <class V, bool Back, class R>
@@ -82,7 +35,7 @@ CROCUTA_INLINE void transpose_tile(const R* from, R* to, int rows) {
       const int from_row = Back ? column : row, to_row = Back ? row : column;
       V v[W];
       for (int i = 0; i < W; ++i) v[i] = get<V>(from + (from_row + i) * kRow + to_row);
-      if constexpr (W > 1) transpose<R>(v);
+      if constexpr (W > 1) simd::transpose<R>(v);
       for (int i = 0; i < W; ++i) put(to + (to_row + i) * kRow + from_row, v[i]);
     }
   }

@@ -1,28 +1,16 @@
-// A BLAS may give different bits at different thread counts. So the product is cut into tasks, by
-// its sizes alone, and the BLAS is called with one thread per task from a parallel region of ours.
+// The product is cut into tasks by its sizes alone, so that its bits do not depend on the number of
+// threads; each task runs on one.
 #include "kernels/gemm.h"
-
-#include <cblas.h>
 
 #include <algorithm>
 
-#include "kernels/cpu/gemm_serial.h"
+#include "kernels/cpu/gemm_block.h"
 #include "kernels/cpu/parallel.h"
 
 namespace crocuta::kernels {
 namespace {
 
 using std::int64_t;
-
-void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha,
-               const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc) {
-  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-void blas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha,
-               const double* a, int lda, const double* b, int ldb, double beta, double* c,
-               int ldc) {
-  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
 
 // [0, size) cut into `count` ranges that differ in length by at most one.
 struct Cut {
@@ -42,8 +30,8 @@ struct Tasks {
 };
 
 // About 16 tasks, fewer if a task would fall below 4 MFLOP, more if it would exceed 1 GFLOP. Rows
-// of C are cut before columns (fewer, longer rows cost OpenBLAS less repacking), and k only when C
-// is too small to give work to all.
+// of C are cut before columns (each panel of B is packed for many rows then), and k only when C is
+// too small to give work to all.
 Tasks cut(const GemmShape& s) {
   Tasks t{{s.m}, {s.n}, {s.k}, {s.sum_batch ? s.batch : 1}, s.sum_batch ? 1 : s.batch};
   const double flops = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) *
@@ -62,107 +50,64 @@ Tasks cut(const GemmShape& s) {
   return t;
 }
 
-// Where the scratch memory goes: A and B in float32 for the 16-bit types, then partial products
-// [parts, outer, m, n].
-struct Workspace {
-  int64_t a = 0, b = 0, partial = 0;  // elements of accumulator_t<T>
-};
-
-int64_t align(int64_t elements) {
-  return (elements + 15) / 16 * 16;
-}
-
+// True if tasks write partial sums [parts, outer, m, n], to be added up and rounded at the end.
 template <class T>
-Workspace plan_workspace(const GemmShape& s, const Tasks& t) {
-  constexpr bool wide = std::is_same_v<T, accumulator_t<T>>;
-  Workspace w;
-  if (!wide) w.a = align((s.stride_a == 0 ? 1 : s.batch) * s.m * s.k);
-  if (!wide) w.b = align((s.stride_b == 0 ? 1 : s.batch) * s.k * s.n);
-  if (!wide || t.parts() > 1) w.partial = t.parts() * t.outer * s.m * s.n;
-  return w;
+bool is_partial(const Tasks& t) {
+  return !std::is_same_v<T, accumulator_t<T>> || t.parts() > 1;
 }
 
-// Copies `count` matrices [rows, columns] that lie `stride` apart to y, without gaps, in float32.
 template <class T, class A>
-void widen(int64_t count, int64_t rows, int64_t columns, int64_t ld, int64_t stride, const T* x,
-           A* y) {
-  parallel_for(count * rows, 1 + 16384 / (columns + 1), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const T* from = x + row / rows * stride + row % rows * ld;
-      A* to = y + row * columns;
-      for (int64_t j = 0; j < columns; ++j) to[j] = static_cast<A>(from[j]);
-    }
-  });
-}
-
-// C = C * beta + bias on rows [i0, i1), columns [j0, j1); beta 0 does not read C.
-template <class T>
-void prepare(int64_t i0, int64_t i1, int64_t j0, int64_t j1, T beta, GemmBias kind, const T* bias,
-             T* c, int64_t ldc) {
-  for (int64_t i = i0; i < i1; ++i) {
-    T* row = c + i * ldc;
-    const T constant = kind == GemmBias::per_row ? bias[i] : T(0);
-    for (int64_t j = j0; j < j1; ++j) {
-      const T add = kind == GemmBias::per_column ? bias[j] : constant;
-      row[j] = beta == T(0) ? add : beta * row[j] + add;
-    }
-  }
-}
-
-template <class A>
 struct Product {
   GemmShape s;
   Tasks tasks;
   A alpha;
-  const A* a;
-  const A* b;
+  const T* a;
+  const T* b;
 
-  // c = alpha * op(A) op(B) + beta * c on rows of `i`, columns of `j`, for product `index`.
-  void run(int64_t index, int64_t mi, int64_t ni, int64_t ki, A beta, A* c, int64_t ldc) const {
+  // Rows of `mi`, columns of `ni` of C = start + alpha * op(A) op(B), for product `index` and k of
+  // `ki`; without a start it is added to C.
+  void run(int64_t index, int64_t mi, int64_t ni, int64_t ki, const gemm_block::Start<A>* start,
+           A* c, int64_t ldc) const {
     const int64_t i = tasks.m.begin(mi), j = tasks.n.begin(ni), l = tasks.k.begin(ki);
-    const int64_t rows = tasks.m.begin(mi + 1) - i, columns = tasks.n.begin(ni + 1) - j;
-    const int64_t depth = tasks.k.begin(ki + 1) - l;
-    const A* x = a + index * s.stride_a + (s.trans_a ? l * s.lda + i : i * s.lda + l);
-    const A* y = b + index * s.stride_b + (s.trans_b ? j * s.ldb + l : l * s.ldb + j);
-    blas_gemm(s.trans_a ? CblasTrans : CblasNoTrans, s.trans_b ? CblasTrans : CblasNoTrans,
-              static_cast<int>(rows), static_cast<int>(columns), static_cast<int>(depth), alpha, x,
-              static_cast<int>(s.lda), y, static_cast<int>(s.ldb), beta, c + i * ldc + j,
-              static_cast<int>(ldc));
+    const gemm_block::Matrix<T> x{a + index * s.stride_a, s.lda, s.trans_a};
+    const gemm_block::Matrix<T> y{b + index * s.stride_b, s.ldb, s.trans_b};
+    gemm_block::Start<A> here;
+    if (start != nullptr) {
+      here = *start;
+      if (here.row_bias != nullptr) here.row_bias += i;
+      if (here.column_bias != nullptr) here.column_bias += j;
+    }
+    gemm_block::multiply<T, A>(tasks.m.begin(mi + 1) - i, tasks.n.begin(ni + 1) - j,
+                               tasks.k.begin(ki + 1) - l, alpha, {x.at(i, l), s.lda, s.trans_a},
+                               {y.at(l, j), s.ldb, s.trans_b}, start != nullptr ? &here : nullptr,
+                               c + i * ldc + j, ldc);
   }
 };
 
 // Every task writes its own elements of C, of all products that it sums.
 template <class A>
-void run_direct(const Product<A>& p, A beta, A* c, GemmBias kind, const A* bias) {
+void run_direct(const Product<A, A>& p, const gemm_block::Start<A>& start, A* c) {
   const GemmShape& s = p.s;
   const Tasks& t = p.tasks;
   parallel_for(t.count(), 1, [&](int64_t begin, int64_t end) {
-    const SerialBlas serial;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t ni = task % t.n.count, mi = task / t.n.count % t.m.count;
       const int64_t o = task / t.n.count / t.m.count;
       const int64_t first = s.sum_batch ? 0 : o, last = s.sum_batch ? s.batch : o + 1;
-      A* to = c + o * s.stride_c;
-      A scale = beta;
-      if (kind != GemmBias::none || s.k == 0 || first == last) {
-        prepare(t.m.begin(mi), t.m.begin(mi + 1), t.n.begin(ni), t.n.begin(ni + 1), beta, kind,
-                bias, to, s.ldc);
-        scale = A(1);
-      }
-      for (int64_t index = first; index < last && s.k > 0; ++index) {
-        p.run(index, mi, ni, 0, index == first ? scale : A(1), to, s.ldc);
+      for (int64_t index = first; index < last; ++index) {
+        p.run(index, mi, ni, 0, index == first ? &start : nullptr, c + o * s.stride_c, s.ldc);
       }
     }
   });
 }
 
 // Every task writes its own elements of partial [parts, outer, m, n].
-template <class A>
-void run_partial(const Product<A>& p, A* partial) {
+template <class T, class A>
+void run_partial(const Product<T, A>& p, A* partial) {
   const GemmShape& s = p.s;
   const Tasks& t = p.tasks;
+  constexpr gemm_block::Start<A> kZero{};
   parallel_for(t.count(), 1, [&](int64_t begin, int64_t end) {
-    const SerialBlas serial;
     for (int64_t task = begin; task < end; ++task) {
       const int64_t ni = task % t.n.count, mi = task / t.n.count % t.m.count;
       const int64_t rest = task / t.n.count / t.m.count;
@@ -173,7 +118,7 @@ void run_partial(const Product<A>& p, A* partial) {
       const int64_t first = s.sum_batch ? t.batch.begin(bi) : o;
       const int64_t last = s.sum_batch ? t.batch.begin(bi + 1) : o + 1;
       for (int64_t index = first; index < last; ++index) {
-        p.run(index, mi, ni, ki, index == first ? A(0) : A(1), to, s.n);
+        p.run(index, mi, ni, ki, index == first ? &kZero : nullptr, to, s.n);
       }
     }
   });
@@ -210,9 +155,10 @@ void finish(const GemmShape& s, const Tasks& t, const A* partial, A beta, T* c, 
 }  // namespace
 
 template <class Device, class T>
-std::size_t gemm_workspace_bytes(const GemmShape& shape) {
-  const Workspace w = plan_workspace<T>(shape, cut(shape));
-  return static_cast<std::size_t>(w.a + w.b + w.partial) * sizeof(accumulator_t<T>);
+std::size_t gemm_workspace_bytes(const GemmShape& s) {
+  const Tasks t = cut(s);
+  if (!is_partial<T>(t)) return 0;
+  return static_cast<std::size_t>(t.parts() * t.outer * s.m * s.n) * sizeof(accumulator_t<T>);
 }
 
 template <class Device, class T>
@@ -221,26 +167,18 @@ void gemm(const GemmShape& shape, double alpha, const T* a, const T* b, double b
   using A = accumulator_t<T>;
   const Tasks tasks = cut(shape);
   if (tasks.outer == 0 || shape.m == 0 || shape.n == 0) return;
-  const Workspace w = plan_workspace<T>(shape, tasks);
-  A* const scratch = static_cast<A*>(workspace);
-  A* const partial = scratch + w.a + w.b;
   const A scale = static_cast<A>(beta);
+  const Product<T, A> product{shape, tasks, static_cast<A>(alpha), a, b};
   if constexpr (std::is_same_v<T, A>) {
-    const Product<A> product{shape, tasks, static_cast<A>(alpha), a, b};
-    if (tasks.parts() == 1) return run_direct(product, scale, c, bias_kind, bias);
-    if (shape.k > 0) run_partial(product, partial);
-  } else if (shape.k > 0) {
-    GemmShape s = shape;
-    s.lda = s.trans_a ? s.m : s.k;
-    s.ldb = s.trans_b ? s.k : s.n;
-    s.stride_a = shape.stride_a == 0 ? 0 : s.m * s.k;
-    s.stride_b = shape.stride_b == 0 ? 0 : s.k * s.n;
-    widen(shape.stride_a == 0 ? 1 : s.batch, s.trans_a ? s.k : s.m, s.lda, shape.lda,
-          shape.stride_a, a, scratch);
-    widen(shape.stride_b == 0 ? 1 : s.batch, s.trans_b ? s.n : s.k, s.ldb, shape.ldb,
-          shape.stride_b, b, scratch + w.a);
-    run_partial(Product<A>{s, tasks, static_cast<A>(alpha), scratch, scratch + w.a}, partial);
+    if (!is_partial<T>(tasks) && shape.batch > 0) {
+      return run_direct(product,
+                        {scale, bias_kind == GemmBias::per_row ? bias : nullptr,
+                         bias_kind == GemmBias::per_column ? bias : nullptr},
+                        c);
+    }
   }
+  A* const partial = static_cast<A*>(workspace);
+  if (shape.k > 0) run_partial(product, partial);
   finish(shape, tasks, partial, scale, c, bias_kind, bias);
 }
 

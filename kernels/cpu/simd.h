@@ -5,6 +5,7 @@
 // multiply-adds are asked for by name; files that use this are compiled with -ffp-contract=off.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -146,6 +147,53 @@ CROCUTA_INLINE double sum_of(typename VectorOf<A, Bytes>::type v) {
 template <class A>
 CROCUTA_INLINE double sum(Vector<A> v) {
   return sum_of<A, kBytes>(v);
+}
+
+// v[i] lane j → v[j] lane i. First within pieces of 16 bytes, by interleaving, for which all
+// machines have instructions, and then by exchanging pieces.
+template <class R, class V, std::size_t W>
+CROCUTA_INLINE void transpose(V (&v)[W]) {
+  constexpr int kWidth = W, kPiece = std::min<int>(kWidth, 16 / sizeof(R));
+  const auto shuffled = []<class Lane>(V a, V b, Lane) __attribute__((always_inline)) {
+    return [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+      return __builtin_shufflevector(a, b, Lane::of(I)...);
+    }
+    (std::make_integer_sequence<int, kWidth>{});
+  };
+  struct Lower {  // lanes i / 2 of a and b by turns, in each piece
+    static constexpr int of(int i) {
+      return i / kPiece * kPiece + i % kPiece / 2 + (i % 2 == 1 ? kWidth : 0);
+    }
+  };
+  struct Upper {
+    static constexpr int of(int i) { return Lower::of(i) + kPiece / 2; }
+  };
+  for (int round = 1; round < kPiece; round *= 2) {
+    V mixed[W];
+    for (int i = 0; i < kWidth; ++i) {
+      const int block = i / kPiece * kPiece, pair = i % kPiece / 2;
+      const V a = v[block + pair], b = v[block + pair + kPiece / 2];
+      mixed[i] = i % 2 == 0 ? shuffled(a, b, Lower()) : shuffled(a, b, Upper());
+    }
+    for (int i = 0; i < kWidth; ++i) v[i] = mixed[i];
+  }
+  const auto exchange = [&]<int Step>(std::integral_constant<int, Step>)
+      __attribute__((always_inline)) {
+    struct First {
+      static constexpr int of(int i) { return (i & Step) == 0 ? i : kWidth + i - Step; }
+    };
+    struct Second {
+      static constexpr int of(int i) { return (i & Step) == 0 ? i + Step : kWidth + i; }
+    };
+    for (int i = 0; i < kWidth; ++i) {
+      if ((i & Step) != 0) continue;
+      const V a = v[i], b = v[i + Step];
+      v[i] = shuffled(a, b, First());
+      v[i + Step] = shuffled(a, b, Second());
+    }
+  };
+  if constexpr (kPiece < kWidth) exchange(std::integral_constant<int, kPiece>());
+  if constexpr (2 * kPiece < kWidth) exchange(std::integral_constant<int, 2 * kPiece>());
 }
 
 // Reads and writes kLanes<A> elements of T at any address, converted from and to A.

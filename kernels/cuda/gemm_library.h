@@ -1,5 +1,5 @@
 // cuBLAS: NVIDIA's, or in a build with CROCUTA_CUDA=emulated the part of it that gemm.cu uses, on
-// the CPU's BLAS.
+// the CPU's products.
 #pragma once
 
 #include "kernels/cuda/toolbox/device.h"

@@ -69,8 +69,8 @@ TEST_CASE("training reaches the entropy of a source that is known") {
   };
   CHECK(bits_of() > 1.9);
   run.train(o.steps);
-  // Who misses the rule needs 3.8 times its bits. Of seeds 0 to 9, with each of three of OpenBLAS's
-  // kernels, all reached 1.046 to 1.054 times its bits, and 1.058 after 300 steps.
+  // Who misses the rule needs 3.8 times its bits. Of seeds 0 to 9, with products by three of OpenBLAS's
+  // kernels (ours have the same bits on every CPU), all reached 1.046 to 1.054 times its bits, and 1.058 after 300 steps.
   const double reached = bits_of();
   CHECK(reached < 1.2 * bits);
   // Nobody who has not seen the held-out region beats the rule there by n bits in all but with

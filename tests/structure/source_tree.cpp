@@ -35,8 +35,7 @@ const std::vector<LibraryRule>& library_rules() {
        {"kernels/cuda/", "kernels/types.h", "framework/device/", "distributed/backends/nccl"}},
       {{"mpi.h"}, {"distributed/backends/mpi", "distributed/backends/nccl"}},
       {{"nccl.h"}, {"distributed/backends/nccl"}},
-      {{"cblas", "openblas", "mkl"}, {"kernels/cpu/gemm", "emulation/cublas"}},
-      {{"fftw3"}, {}},  // a peer of bench/ only: transforms are our own
+      {{"cblas", "openblas", "mkl", "fftw3"}, {}},  // peers of bench/ only
       {{"boost/"}, {"emulation/"}},
       {{"omp.h"}, {}},  // loops run on threads of our own: kernels/cpu/parallel.h
       // Slow to compile: each behind a header of ours, see the test that counts who includes them.

@@ -89,12 +89,11 @@ TEST_CASE("CUDA, MPI, NCCL, BLAS, FFT and the heavy headers stay where they belo
 TEST_CASE("a library included from the wrong file is noticed") {
   CHECK(library_violations({"framework/tensor/tensor.cpp", {"#include <cuda_runtime.h>"}}).size() ==
         1);
-  CHECK(library_violations({"layers/linear.cpp", {"#include <cblas.h>"}}).size() == 1);
+  CHECK(library_violations({"kernels/cpu/gemm.cpp", {"#include <cblas.h>"}}).size() == 1);
   CHECK(library_violations({"kernels/cpu/fft_plan.cpp", {"#include <fftw3.h>"}}).size() == 1);
   CHECK(library_violations({"kernels/cuda/copy.cu", {"#include <cublas_v2.h>"}}).size() == 1);
   CHECK(library_violations({"distributed/backends/threads.cpp", {"#include <mpi.h>"}}).size() == 1);
   CHECK(library_violations({"distributed/backends/mpi.cpp", {"#include <mpi.h>"}}).empty());
-  CHECK(library_violations({"kernels/cpu/gemm.cpp", {"#include <cblas.h>"}}).empty());
 }
 
 TEST_CASE("each slow library is included by one .cpp and by no header") {

@@ -7,7 +7,7 @@ usage() {
 usage: tools/gpu/packages.sh DIR
 
 Downloads into DIR, without installing anything and without root, the packages that Crocuta builds
-on: OpenBLAS, spdlog, JSON, CLI11 and Catch2 from the distribution, and Open MPI from PyPI
+on: spdlog, JSON, CLI11 and Catch2 from the distribution, and Open MPI from PyPI
 (whose build may be put anywhere). About 25 MB. Run it on Debian or Ubuntu, of the same release as
 the GPU machine or an older one; copy DIR there; then
 
@@ -24,12 +24,12 @@ esac
 mkdir -p "$1"
 cd "$1"
 
-wanted=(libopenblas-openmp-dev libspdlog-dev nlohmann-json3-dev libcli11-dev catch2)
+wanted=(libspdlog-dev nlohmann-json3-dev libcli11-dev catch2)
 # The libraries behind them; compilers and the C library are the GPU machine's own.
 mapfile -t packages < <(
   apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
     --no-replaces --no-enhances "${wanted[@]}" |
-    grep -E '^(libopenblas.*openmp.*|libspdlog.*|libfmt.*|libgfortran5|libquadmath0|nlohmann-json3-dev|libcli11-dev|catch2)$' |
+    grep -E '^(libspdlog.*|libfmt.*|nlohmann-json3-dev|libcli11-dev|catch2)$' |
     sort -u
 )
 echo "Downloading ${packages[*]}"

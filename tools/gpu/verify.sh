@@ -32,7 +32,7 @@ was not reached.
   --emulated      everything on the emulated GPU, to try this script; its figures mean nothing
   --help
 
-It needs nvcc, CMake 3.25, Ninja, a C++20 compiler and Python 3; OpenBLAS, spdlog,
+It needs nvcc, CMake 3.25, Ninja, a C++20 compiler and Python 3; spdlog,
 nlohmann-json, CLI11 and Catch2 either installed or from --packages. Left out where missing, and
 reported as such: MPI (tests of several ranks), NCCL, compute-sanitizer, ncu, PyTorch and
 causal-conv1d (comparisons). PYTHON names the Python that has PyTorch (python3).
