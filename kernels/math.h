@@ -30,7 +30,8 @@ CROCUTA_HOST_DEVICE inline std::uint32_t to_bits(float value) {
 }
 
 // a * b + c, rounded once where the machine can: the compiler may not fuse it by itself.
-CROCUTA_HOST_DEVICE inline float fused(float a, float b, float c) {
+template <class A>
+CROCUTA_HOST_DEVICE inline A fused(A a, A b, A c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
   return std::fma(a, b, c);
 #else
@@ -69,9 +70,10 @@ CROCUTA_HOST_DEVICE inline float sine(float x, int quarter_turns) {
   const double shift = 0x1.8p52;
   const double wide = x;
   const double half = 0.5 * quarter_turns;
-  const double t = wide * 0x1.45f306dc9c883p-2 + half + shift;
+  const double t = fused(wide, 0x1.45f306dc9c883p-2, half) + shift;
   const double n = t - shift - half;
-  const float r = static_cast<float>((wide - n * 0x1.921fb544p1) - n * 0x1.0b4611a626331p-33);
+  const float r =
+      static_cast<float>(fused(-n, 0x1.0b4611a626331p-33, fused(-n, 0x1.921fb544p1, wide)));
   std::uint64_t low_bits;
   std::memcpy(&low_bits, &t, sizeof low_bits);
   const float z = r * r;

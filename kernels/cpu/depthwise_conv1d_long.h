@@ -148,31 +148,36 @@ void add_dweight(const T* x, const T* dy, std::int64_t length, std::int64_t left
                  std::int64_t first_tap, double* sums, std::int64_t begin, std::int64_t end) {
   using A = accumulator_t<T>;
   using V = simd::Vector<A>;
-  constexpr std::int64_t W = simd::kLanes<A>;
+  constexpr std::int64_t W = simd::kLanes<A>, N = simd::kSums<A>;
   // For t in [low, high) every one of the taps meets a sample.
   std::int64_t low = std::clamp(left - first_tap, begin, end);
   std::int64_t high = std::clamp(length + left - (first_tap + R - 1), low, end);
-  if (high - low < W) {
+  if (high - low < N) {
     high = low;
   } else {
-    V products[R] = {};
+    simd::Sums<A> products[R];
     const T* samples = x + (first_tap - left);
-    cover<W>(
+    cover<N>(
         low, high, low,
-        [&](std::int64_t t, std::int64_t first, std::int64_t last,
-            auto whole) __attribute__((always_inline)) {
-          const V gradient = simd::load(dy + t);
-          simd::unroll<R>([&](auto r) __attribute__((always_inline)) {
-            const V next = simd::multiply_add(gradient, simd::load(samples + t + r), products[r]);
-            if constexpr (whole) {
-              products[r] = next;
-            } else {
-              products[r] = simd::select<A>(simd::lanes_between<A>(first, last), next, products[r]);
-            }
-          });
-        });
+        [&](std::int64_t t, std::int64_t first, std::int64_t last, auto whole)
+            __attribute__((always_inline)) {
+              simd::unroll<simd::Sums<A>::kCount>([&](auto i) __attribute__((always_inline)) {
+                const std::int64_t at = t + i * W;
+                const V gradient = simd::load(dy + at);
+                simd::unroll<R>([&](auto r) __attribute__((always_inline)) {
+                  V& sum = products[r].of[i];
+                  const V next = simd::multiply_add(gradient, simd::load(samples + at + r), sum);
+                  if constexpr (whole) {
+                    sum = next;
+                  } else {
+                    const auto lanes = simd::lanes_between<A>(first - i * W, last - i * W);
+                    sum = simd::select<A>(lanes, next, sum);
+                  }
+                });
+              });
+            });
     simd::unroll<R>([&](auto r) __attribute__((always_inline)) {
-      sums[first_tap + r] += simd::sum<A>(products[r]);
+      sums[first_tap + r] += products[r].total();
     });
   }
   for (std::int64_t k = first_tap; k < first_tap + R; ++k) {
@@ -192,7 +197,7 @@ void add_dweight(const T* x, const T* dy, std::int64_t length, std::int64_t left
 template <class T>
 void backward_long(const Filter<T>& filter, const T* x, const T* dy, std::int64_t length, T* dx,
                    double* sums, std::int64_t begin, std::int64_t end, bool streaming) {
-  constexpr int R = 8;
+  constexpr int R = 6;  // what two registers each of AVX2 hold
   const std::int64_t K = filter.count;
   if (dx) correlate_long<T>(filter.backwards(), dy, length, nullptr, dx, begin, end, streaming);
   for (std::int64_t from = begin; from < end; from += kDepthwiseBlock) {

@@ -108,11 +108,13 @@ CROCUTA_INLINE std::int64_t first_aligned(const T* p, std::int64_t begin) {
 template <class T>
 double sum_block(const T* x, std::int64_t begin, std::int64_t end) {
   using A = accumulator_t<T>;
-  constexpr std::int64_t W = simd::kLanes<A>;
-  simd::Vector<A> lanes = {};
+  constexpr std::int64_t N = simd::kSums<A>;
+  simd::Sums<A> lanes;
   std::int64_t t = begin;
-  for (; t + W <= end; t += W) lanes += simd::load(x + t);
-  double sum = simd::sum<A>(lanes);
+  for (; t + N <= end; t += N) {
+    for (int i = 0; i < lanes.kCount; ++i) lanes.of[i] += simd::load(x + t + i * simd::kLanes<A>);
+  }
+  double sum = lanes.total();
   for (; t < end; ++t) sum += static_cast<double>(static_cast<A>(x[t]));
   return sum;
 }

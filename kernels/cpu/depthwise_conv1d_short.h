@@ -75,7 +75,7 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
                     double* sums, std::int64_t begin, std::int64_t end, bool streaming) {
   using A = accumulator_t<T>;
   using V = simd::Vector<A>;
-  constexpr int W = simd::kLanes<A>;
+  constexpr int W = simd::kLanes<A>, N = simd::kSums<A>;
   const Filter<T> back = filter.backwards();
   const auto alone = [&](std::int64_t from, std::int64_t to) {
     if (dx) correlate_each<T>(back, dy, length, nullptr, dx, from, to);
@@ -91,54 +91,58 @@ void backward_short(const Filter<T>& filter, const T* x, const T* dy, std::int64
   };
   const std::int64_t low = std::clamp(back.left, begin, end);
   const std::int64_t high = std::clamp(length - filter.left, low, end);
-  if (high - low < W) return alone(begin, end);
+  if (high - low < N) return alone(begin, end);
 
   alone(begin, low);
   V taps[K];
   simd::unroll<K>([&](auto k)
                       __attribute__((always_inline)) { taps[k] = simd::broadcast(back.tap(k)); });
-  const auto round_up = [](std::int64_t s) { return (s + W - 1) / W * W; };
+  const auto round_up = [](std::int64_t s) { return (s + N - 1) / N * N; };
   const auto block = [&](std::int64_t from, std::int64_t to, auto write)
       __attribute__((always_inline)) {
-    V dweight[K] = {};  // in the order of the taps read backwards
-    V dbias = {};
+    simd::Sums<A> dweight[K];  // in the order of the taps read backwards
+    simd::Sums<A> dbias;
     // Aligned by place, not by address: which lane a product falls to must not depend on the
     // latter.
-    cover<W>(
+    cover<N>(
         from, to, round_up(from),
         [&](std::int64_t s, std::int64_t first, std::int64_t last, auto whole)
             __attribute__((always_inline)) {
-              const V sample = simd::load(x + s);
-              const T* gradients = dy + s - back.left;
-              const auto add = [&](V & sum, V next) __attribute__((always_inline)) {
-                if constexpr (whole) {
-                  sum = next;
-                } else {
-                  sum = simd::select<A>(simd::lanes_between<A>(first, last), next, sum);
+              simd::unroll<dbias.kCount>([&](auto i) __attribute__((always_inline)) {
+                const std::int64_t at = s + i * W;
+                const V sample = simd::load(x + at);
+                const T* gradients = dy + at - back.left;
+                const auto add = [&](V & sum, V next) __attribute__((always_inline)) {
+                  if constexpr (whole) {
+                    sum = next;
+                  } else {
+                    const auto lanes = simd::lanes_between<A>(first - i * W, last - i * W);
+                    sum = simd::select<A>(lanes, next, sum);
+                  }
+                };
+                V result = {};
+                simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
+                  const V gradient = simd::load(gradients + k);
+                  result = simd::multiply_add(taps[k], gradient, result);
+                  V& sum = dweight[k].of[i];
+                  add(sum, simd::multiply_add(sample, gradient, sum));
+                });
+                add(dbias.of[i], dbias.of[i] + simd::load(dy + at));
+                if constexpr (whole && write == Write::kStream) {
+                  simd::stream(dx + at, result);
+                } else if constexpr (write != Write::kNothing) {
+                  simd::store(dx + at, result);
                 }
-              };
-              V result = {};
-              simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
-                const V gradient = simd::load(gradients + k);
-                result = simd::multiply_add(taps[k], gradient, result);
-                add(dweight[k], simd::multiply_add(sample, gradient, dweight[k]));
               });
-              add(dbias, dbias + simd::load(dy + s));
-              if constexpr (whole && write == Write::kStream) {
-                simd::stream(dx + s, result);
-              } else if constexpr (write != Write::kNothing) {
-                simd::store(dx + s, result);
-              }
             });
-    simd::unroll<K>([&](auto k) __attribute__((always_inline)) {
-      sums[K - 1 - k] += simd::sum<A>(dweight[k]);
-    });
-    sums[K] += simd::sum<A>(dbias);
+    simd::unroll<K>([&](auto k)
+                        __attribute__((always_inline)) { sums[K - 1 - k] += dweight[k].total(); });
+    sums[K] += dbias.total();
   };
   for (std::int64_t from = low; from < high;) {
-    // Blocks end on a vector's boundary; the last takes what would be too short for a vector.
+    // Blocks end where all lanes have had as many; the last takes what would be too short for that.
     const std::int64_t to =
-        high - from < kDepthwiseBlock + W ? high : (from + kDepthwiseBlock) / W * W;
+        high - from < kDepthwiseBlock + N ? high : (from + kDepthwiseBlock) / N * N;
     if (!dx) {
       block(from, to, WriteTag<Write::kNothing>{});
     } else if (streaming && can_stream(dx, round_up(from), to)) {

@@ -2,7 +2,7 @@
 // is written once for AVX-512, AVX2 and everything else.
 //
 // A result must not depend on whether an element was computed in a vector or alone, so fused
-// multiply-adds are asked for by name; files that use this are compiled with -ffp-contract=off.
+// multiply-adds are asked for by name; all files are compiled with -ffp-contract=off.
 #pragma once
 
 #include <algorithm>
@@ -144,10 +144,6 @@ CROCUTA_INLINE double sum_of(typename VectorOf<A, Bytes>::type v) {
     return v[0] + v[1];
   }
 }
-template <class A>
-CROCUTA_INLINE double sum(Vector<A> v) {
-  return sum_of<A, kBytes>(v);
-}
 
 // v[i] lane j → v[j] lane i. First within pieces of 16 bytes, by interleaving, for which all
 // machines have instructions, and then by exchanging pieces.
@@ -275,5 +271,23 @@ inline void end_stream() {
   _mm_sfence();
 #endif
 }
+
+// Running sums side by side, as many on every machine (16 of float, 8 of double), so that what they
+// add up to has the same bits: one register with AVX-512, two with AVX2.
+template <class A>
+inline constexpr int kSums = 64 / static_cast<int>(sizeof(A));
+template <class A>
+struct Sums {
+  static constexpr int kCount = kSums<A> / kLanes<A>;
+  Vector<A> of[kCount] = {};
+
+  // Their sum, taken in double, halves added to halves.
+  CROCUTA_INLINE double total() const {
+    typename VectorOf<A, 64>::type all;
+    static_assert(sizeof all == sizeof of);
+    std::memcpy(&all, of, sizeof all);
+    return sum_of<A, 64>(all);
+  }
+};
 
 }  // namespace crocuta::kernels::simd

@@ -43,4 +43,26 @@ TEST_CASE("ten runs of 500 steps are one and the same, on 1, 2 and 4 threads") {
   }
 }
 
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+TEST_CASE("a run has the bits of every other machine with fused multiply-adds") {
+  const auto digest = [](DType dtype) {
+    Options o = threaded_options();
+    o.model.dtype = dtype;
+    o.device = "cpu";
+    o.steps = o.schedule_steps = 50;
+    TinyRun run(o);
+    run.train(o.steps);
+    return run.state(false);
+  };
+  CHECK(digest(DType::float32) ==
+        "6cf38647585b4c9ef52630fced00e49637754311dce1c38d69e439fb2984cca1");
+#if defined(__GLIBC__)  // whose functions these are
+  CHECK(digest(DType::float64) ==
+        "c1bd635dc0d699400654073f5125bb0d21473cca0cb05ed36284bfc6393d6c5b");
+#endif
+  CHECK(digest(DType::bfloat16) ==
+        "8b8cfd0dae1fb8d7bd25f2c06093eede33a8d5f267eed5853c707e040551b52f");
+}
+#endif
+
 }  // namespace crocuta::test

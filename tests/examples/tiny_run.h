@@ -38,11 +38,13 @@ struct TinyRun {
     for (std::int64_t i = 0; i < steps; ++i) losses.push_back(trainer.step().loss);
     return losses;
   }
-  // The digest of every bit that a checkpoint holds.
-  std::string state() const {
+  // The digest of every bit that a checkpoint holds, or of its tensors alone.
+  std::string state(bool texts = true) const {
     const CheckpointContents contents = trainer.contents();
     std::string all;
-    for (const auto& [file, text] : contents.texts) all += file + text;
+    for (const auto& [file, text] : contents.texts) {
+      if (texts) all += file + text;
+    }
     for (const auto& [file, tensors] : contents.tensors) {
       for (const auto& [name, tensor] : tensors) {
         const Tensor t = tensor.to(Device::cpu()).contiguous();
