@@ -12,6 +12,7 @@ namespace crocuta::test {
 
 using hyena::choose_token;
 using hyena::next_logits;
+using hyena::Options;
 using Tokens = std::vector<std::int64_t>;
 
 TEST_CASE("the logits after a prefix do not depend on what follows it") {
@@ -36,6 +37,24 @@ TEST_CASE("the logits after a prefix do not depend on what follows it") {
   }
   const auto at_change = select(select(logits(a), 1, 4), 0, 0).to_vector();
   CHECK(at_change != select(select(logits(b), 1, 4), 0, 0).to_vector());
+}
+
+TEST_CASE("nothing is dropped while decoding, whatever the model was doing before") {
+  Options o = tiny_options();
+  o.model.dropout = 0.5;
+  TinyRun run(o);
+  run.train(3);
+  HyenaLM& model = run.trainer.model();
+  const Tokens prompt = {1, 4, 2, 3};
+  std::vector<std::vector<float>> results;
+  for (const bool training : {false, true, true}) {
+    model.train(training);
+    hyena::Decoder decoder(model, prompt);
+    decoder.append(5);
+    results.push_back(decoder.logits());
+  }
+  CHECK(results[1] == results[0]);
+  CHECK(results[2] == results[0]);
 }
 
 TEST_CASE("beyond its length the model sees the last tokens that fit") {

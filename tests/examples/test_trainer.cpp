@@ -6,6 +6,7 @@
 #include "examples/hyena/app/together.h"
 #include "examples/hyena/data/draws.h"
 #include "examples/hyena/data/fasta.h"
+#include "framework/ops/ops.h"
 #include "framework/tensor/random.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/bits.h"
@@ -117,6 +118,40 @@ TEST_CASE("the same seed gives the same run, another seed another") {
   CHECK(a.state() == b.state());
   o.seed = 1;
   CHECK(TinyRun(o).train(1) != TinyRun(tiny_options()).train(1));
+}
+
+TEST_CASE("an evaluation of some windows takes them from all over the held-out part") {
+  Options o = tiny_options();
+  o.model.dtype = DType::float64;
+  o.batch_size = 3;
+  TinyRun run(o);
+  run.train(3);
+  REQUIRE(run.task->test_rows() == 16);
+  // The loss of one window, by the model itself.
+  HyenaLM& model = run.trainer.model();
+  const auto loss_of = [&](std::int64_t row) {
+    const NoGrad no_grad;
+    model.eval();
+    hyena::Batch batch = run.task->test_batch(row, 1);
+    for (std::int64_t& target : batch.targets) {
+      if (target != hyena::kIgnored) target -= model.predicted().first;
+    }
+    const Tensor loss = cross_entropy(model.forward(from_vector(batch.ids, {1, batch.length})),
+                                      from_vector(batch.targets, {1, batch.length}),
+                                      {.ignore_index = hyena::kIgnored, .divisor = 1});
+    return std::pair(loss.item(), static_cast<double>(batch.scored()));
+  };
+  for (const std::int64_t rows : {1, 4, 5, 16, 99}) {
+    double nats = 0, scored = 0;
+    const std::int64_t taken = std::min<std::int64_t>(rows, 16);
+    for (std::int64_t i = 0; i < taken; ++i) {
+      const auto [loss, count] = loss_of(i * 16 / taken);
+      nats += loss;
+      scored += count;
+    }
+    CAPTURE(rows);
+    CHECK(run.trainer.evaluate(rows).nats == Approx(nats / scored).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("evaluation changes nothing in the run") {

@@ -12,6 +12,7 @@
 #include "framework/base/error.h"
 #include "framework/io/jsonl.h"
 #include "tests/support/catch.h"
+#include "tests/support/losing_disk.h"
 #include "tests/support/temporary_directory.h"
 
 using namespace crocuta;
@@ -124,6 +125,32 @@ TEST_CASE("replacing a file leaves the old or the new contents whatever fails") 
   CHECK_THROWS_AS(replace_file(path, [](File&) { throw ArgumentError("no"); }), ArgumentError);
   CHECK(contents(path) == "new contents");
   CHECK(entries(directory.path()) == 1);
+}
+
+TEST_CASE("replacing a file leaves the old or the new contents after a power cut") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path("f");
+  replace_file(path, [](File& file) { file.write("old"); });
+  test::LosingDisk disk(directory.path());
+  const auto left = [&](bool names_survive) {
+    const TemporaryDirectory after;
+    disk.after_power_cut(after.path(), names_survive);
+    return contents(after.path("f"));
+  };
+  int calls = 0;
+  set_file_hook([&](const char* call, const std::string& at) {
+    for (const bool names_survive : {false, true}) {
+      const std::string found = left(names_survive);
+      CHECK((found == "old" || found == "new"));
+    }
+    disk.before(call, at);
+    ++calls;
+    return 0;
+  });
+  replace_file(path, [](File& file) { file.write("new"); });
+  set_file_hook({});
+  CHECK(calls >= 5);
+  for (const bool names_survive : {false, true}) CHECK(left(names_survive) == "new");
 }
 
 TEST_CASE("only a regular file is replaced") {

@@ -10,6 +10,7 @@
 #include "framework/io/checkpoint.h"
 #include "tests/support/catch.h"
 #include "tests/support/checkpoints.h"
+#include "tests/support/losing_disk.h"
 #include "tests/support/temporary_directory.h"
 
 using namespace crocuta;
@@ -125,5 +126,45 @@ TEST_CASE("kill -9 at any system call of a save leaves a good checkpoint") {
         break;
       }
     }
+  }
+}
+
+TEST_CASE("a power cut at any system call of a save leaves a good checkpoint") {
+  for (const Scene& scene : kScenes) {
+    const TemporaryDirectory directory(fast_parent());
+    const CheckpointStore store(directory.path(), 2);
+    for (const int step : scene.before) store.save(contents(step));
+    LosingDisk disk(directory.path());
+    // The newest checkpoint that is found after a power cut now.
+    const auto newest = [&](bool names_survive, int call) {
+      INFO(scene.what << ", call " << call << (names_survive ? ", names survive" : ""));
+      const TemporaryDirectory left(fast_parent());
+      disk.after_power_cut(left.path(), names_survive);
+      const auto latest = load_latest(left.path());
+      REQUIRE(latest);
+      REQUIRE(is_whole(*latest));
+      return latest->step;
+    };
+    int calls = 0;
+    bool looking = false;
+    {
+      const Hook hook([&](const char* call, const std::string& path) {
+        if (looking) return 0;
+        looking = true;
+        for (const bool names_survive : {false, true}) {
+          const std::int64_t step = newest(names_survive, calls);
+          REQUIRE((step == scene.before.back() || step == scene.saved));
+        }
+        disk.before(call, path);
+        ++calls;
+        looking = false;
+        return 0;
+      });
+      store.save(contents(scene.saved));
+    }
+    CHECK(calls > 20);
+    // What save() has returned from is there to stay.
+    for (const bool names_survive : {false, true})
+      CHECK(newest(names_survive, calls) == scene.saved);
   }
 }

@@ -257,17 +257,23 @@ TEST_CASE("loading optimizer state lists everything that does not fit and change
 
 TEST_CASE("steps have the same bits at any thread count") {
   const NumThreads restored(1);
-  std::vector<std::vector<double>> results;
-  for (const int threads : {1, 2, 3, 4}) {
-    set_num_threads(threads);
-    const Tensor p = parameter(sample({100'003}).to(DType::float32));
-    AdamW adam({{"p", p}}, {.learning_rate = 0.01});
-    run_steps(adam, p, 1, 3);
-    Sgd sgd({{"p", p}}, {.momentum = 0.9, .weight_decay = 0.1});
-    run_steps(sgd, p, 1, 3);
-    results.push_back(p.to_vector<double>());
+  for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16, DType::float16}) {
+    for (const bool master_weights : {true, false}) {
+      std::vector<std::vector<double>> results;
+      for (const int threads : {1, 2, 3, 4}) {
+        set_num_threads(threads);
+        const Tensor p = parameter(sample({100'003}).to(dtype));
+        AdamW adam({{"p", p}}, {.learning_rate = 0.01, .master_weights = master_weights});
+        run_steps(adam, p, 1, 3);
+        Sgd sgd({{"p", p}},
+                {.momentum = 0.9, .weight_decay = 0.1, .master_weights = master_weights});
+        run_steps(sgd, p, 1, 3);
+        results.push_back(p.to_vector<double>());
+      }
+      INFO(dtype << (master_weights ? ", master weights" : ""));
+      for (const auto& result : results) CHECK(result == results[0]);
+    }
   }
-  for (const auto& result : results) CHECK(result == results[0]);
 }
 
 TEST_CASE("optimizers say what is wrong with their options and parameters") {

@@ -94,6 +94,9 @@ TEST_CASE("logits without a largest number give a loss that is NaN, at any lengt
 TEST_CASE("cross_entropy neither overflows nor loses certain answers") {
   const double infinity = std::numeric_limits<double>::infinity();
   CHECK(loss_of({1e4, -1e4}, 0) == 0);
+  for (const double far : {1e6, -1e6, 1e30}) {
+    CHECK(loss_of({far, far}, 0) == Approx(std::log(2.0)).epsilon(1e-6));
+  }
   CHECK(loss_of({1e4, -1e4}, 1) == 2e4f);
   CHECK(loss_of({0, -infinity}, 0) == 0);
   CHECK(loss_of({0, -infinity}, 1) == HUGE_VALF);

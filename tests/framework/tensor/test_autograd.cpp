@@ -1,5 +1,6 @@
 #include "framework/tensor/autograd.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "framework/device/allocator.h"
@@ -18,6 +19,29 @@ TEST_CASE("gradients flow through arithmetic and are summed over uses") {
   // d/dx = y + 2x + y/x^2, d/dy = x - 1/x
   CHECK(x.grad().to_vector() == std::vector<float>{4 + 2 + 4, 5 + 4 + 1.25f, 8 + 8 + 0.5f});
   CHECK(y.grad().to_vector() == std::vector<float>{0, 1.5f, 3.75f});
+}
+
+TEST_CASE("gradients that lie in memory in different orders are added element by element") {
+  // What is used first gives its gradient last; that of a transpose is a strided view.
+  const Tensor a = tensor({1, 2, 3, 4, 5, 6}), b = a * 10, c = a * 100;
+  const auto as = [](const Tensor& x, Shape shape) { return reshape(x, std::move(shape)); };
+  std::vector<int> order = {0, 1, 2};
+  do {
+    const Tensor x = zeros({2, 3}).set_requires_grad();
+    Tensor total = zeros({});
+    for (const int use : order) {
+      if (use == 0) total = total + sum(x * as(a, {2, 3}));
+      if (use == 1) total = total + sum(x * as(b, {2, 3}));
+      if (use == 2) total = total + sum(transpose(x, 0, 1) * as(c, {3, 2}));
+    }
+    total.backward();
+    std::vector<float> expected(6);
+    for (std::size_t i = 0; i < 6; ++i) {
+      const std::size_t row = i / 3, column = i % 3;
+      expected[i] = static_cast<float>(11 * (i + 1) + 100 * (column * 2 + row + 1));
+    }
+    CHECK(x.grad().to_vector() == expected);
+  } while (std::next_permutation(order.begin(), order.end()));
 }
 
 TEST_CASE("a second backward adds to the gradient") {
