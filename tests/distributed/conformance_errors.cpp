@@ -120,14 +120,14 @@ struct Mismatch {
 std::vector<Mismatch> mismatches(int P) {
   const auto f32 = [](Shape shape) { return zeros(std::move(shape)); };
   const auto of = [](DType dtype) { return zeros({4}, {.dtype = dtype}); };
-  const auto with_gradient = [] {
-    const Tensor x = zeros({2});
+  const auto with_gradient = [](Shape shape) {
+    const Tensor x = zeros(std::move(shape));
     x.set_requires_grad();
     return x;
   };
   const std::string blocks = to_string({P, 2});
   using Group = const ProcessGroup&;
-  return {
+  std::vector<Mismatch> all = {
       {[=](Group g) { g.all_reduce(f32({2})); }, [=](Group g) { g.all_gather(f32({2})); },
        "all_reduce(sum) #", "all_gather #"},
       {[=](Group g) { g.barrier(); }, [=](Group g) { g.broadcast(f32({2}), 0); }, "barrier #",
@@ -179,9 +179,6 @@ std::vector<Mismatch> mismatches(int P) {
        "of float32 " + blocks, "of float32 " + to_string({P, 0})},
       {[=](Group g) { g.broadcast(f32({2}), 0); }, [=](Group g) { g.broadcast(f32({2}), 1); },
        "from rank 0", "from rank 1"},
-      {[=](Group g) { all_reduce_sum(with_gradient(), g); },
-       [=](Group g) { all_reduce_sum(f32({2}), g); }, "of float32 [2] with gradient, got",
-       "got all_reduce"},
       {[=](Group g) {
          seq_to_channel(f32({1, P, 2}), g);
        },
@@ -190,6 +187,22 @@ std::vector<Mismatch> mismatches(int P) {
        },
        to_string({P, 1, 1, 2}), to_string({P, 1, 3, 2})},
   };
+  // Every collective that records a gradient: ranks of which some do not are found out before the
+  // others wait for them in the backward pass.
+  using Differentiable = std::function<void(const Tensor&, Group)>;
+  const auto some_record = [&](const char* call, const Shape& shape, const Differentiable& run) {
+    all.push_back({[=](Group g) { run(with_gradient(shape), g); },
+                   [=](Group g) { run(f32(shape), g); }, " with gradient, got", str("got ", call)});
+  };
+  some_record("all_reduce", {2}, [](const Tensor& x, Group g) { all_reduce_sum(x, g); });
+  some_record("all_gather", {2}, [](const Tensor& x, Group g) { all_gather(x, 0, g); });
+  some_record("reduce_scatter", {P}, [](const Tensor& x, Group g) { reduce_scatter(x, 0, g); });
+  some_record("broadcast", {2}, [](const Tensor& x, Group g) { broadcast(x, 0, g); });
+  some_record("all_to_all", {P, 2}, [](const Tensor& x, Group g) { all_to_all(x, g); });
+  some_record("all_to_all", {1, P, 2}, [](const Tensor& x, Group g) { seq_to_channel(x, g); });
+  some_record("all_to_all", {1, 1, P}, [](const Tensor& x, Group g) { channel_to_seq(x, g); });
+  some_record("all_gather", {1, 1, 2}, [](const Tensor& x, Group g) { unshard(x, 2, g); });
+  return all;
 }
 
 void mismatched_collectives_are_errors_that_name_both_ranks(const ProcessGroup& world) {

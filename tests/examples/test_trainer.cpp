@@ -299,6 +299,37 @@ TEST_CASE("a NaN in the weights is caught within the step, named, and changes no
   }
 }
 
+TEST_CASE("a run gives up after 20 steps left out in a row, not after 20 here and there") {
+  const TemporaryDirectory folder;
+  Options o = tiny_options();
+  o.task = "dna";
+  o.data = {folder.path("x.fa")};
+  o.seq_len = 8;
+  o.batch_size = 1;
+  o.heldout = 0.2;
+  o.on_nan = "skip";
+  o.steps = o.schedule_steps = 150;
+  // Of the windows for training one in three reads an N, of those for testing none.
+  std::string text = ">x\n";
+  for (int i = 0; i < 1000; ++i) text += i % 25 == 0 && i < 790 ? 'N' : "ACCTG"[i % 5];
+  write(o.data[0], text);
+  const std::string root = folder.path("run");
+  {
+    TinyRun run(o);
+    const TokenRange bases = run.task->codec().predicted();
+    const Tensor table = run.trainer.model().state_dict().at("embedding.weight").detach();
+    select(table, 0, bases.first + bases.count).fill_(NAN);
+    save(run, root);
+  }
+  const hyena::RunPlan plan{.options = o, .root = root, .checkpoint = load_latest(root)};
+  Warnings warnings;
+  CHECK(hyena::run_session(ProcessGroup(), plan) == 0);
+  CHECK(load_latest(root)->step == 150);
+  CHECK(std::count_if(warnings.lines.begin(), warnings.lines.end(), [](const std::string& line) {
+          return line.ends_with("; step left out");
+        }) > 20);
+}
+
 TEST_CASE("a loss that is infinite although all parameters are finite is told apart") {
   TinyRun run(tiny_options());
   const StateDict weights = run.trainer.model().state_dict();

@@ -90,3 +90,8 @@ chmod 755 "$folder/bin/sudo"
 expect 1 2 "Please run
   sudo apt-get update && sudo apt-get install" "as root" \
   "${user[@]}" env PATH="$folder/bin" "$bash" scripts/deps.sh --mpi
+
+# Where the text of a seeded fault no longer stands, it is to be adapted.
+for suite in core cuda; do
+  python3 "$1/tools/seeded_faults/run.py" "$suite" --list --sanitize >/dev/null
+done

@@ -141,14 +141,15 @@ def main():
               if arguments.only in fault.what and (arguments.sanitize or not fault.harmless)]
     if not faults:
         stop(f"no fault has '{arguments.only}' in its description; see --list")
+    for fault in faults:
+        path = ROOT / fault.file
+        count = path.read_text(encoding="utf-8").count(fault.before) if path.is_file() else 0
+        if count != 1:
+            stop(f"'{fault.what}': its text stands {count} times in {fault.file}: adapt the fault")
     if arguments.list:
         for fault in faults:
             print(f"{fault.what}  [{fault.file}, {fault.test}]")
         return 0
-
-    for fault in faults:
-        if (count := (ROOT / fault.file).read_text(encoding="utf-8").count(fault.before)) != 1:
-            stop(f"'{fault.what}': its text stands {count} times in {fault.file}: adapt the fault")
 
     scratch = Scratch(arguments.suite, arguments.sanitize)
     tests = sorted({fault.test for fault in faults})
