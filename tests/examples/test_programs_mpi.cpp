@@ -133,6 +133,22 @@ TEST_CASE("several processes say once what is wrong, and all exit alike") {
   refuses({"--resume", folder.path("none")}, 2, "--out does not go with --resume");
 }
 
+TEST_CASE("programs of one process say so when mpirun starts several") {
+  const TemporaryDirectory folder;
+  for (const auto& [program, more] :
+       {std::pair<std::string, std::vector<std::string>>{CROCUTA_GENERATE_HYENA, {"--prompt", "a"}},
+        {CROCUTA_SCORE_HYENA, {"--fasta", folder.path("none")}}}) {
+    std::vector<std::string> all = {CROCUTA_MPIRUN, "-n",           "2",
+                                    program,        "--checkpoint", folder.path("none")};
+    all.insert(all.end(), more.begin(), more.end());
+    const ProgramResult result = run_program(all);
+    CAPTURE(program, result.out, result.err);
+    CHECK(result.status == 2);
+    CHECK_THAT(result.err, ContainsSubstring("is for one process"));
+    CHECK_THAT(result.err, ContainsSubstring("without mpirun"));
+  }
+}
+
 TEST_CASE("ranks that were told different things say so before the first step, and exit alike") {
   const TemporaryDirectory folder;
   const std::string run = folder.path("run");
