@@ -1,4 +1,4 @@
-// Matrix products, on a CBLAS or on cuBLAS.
+// Matrix products: on the CPU our own, on a GPU those of cuBLAS.
 #pragma once
 
 #include <cstddef>
