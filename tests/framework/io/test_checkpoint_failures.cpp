@@ -2,8 +2,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <functional>
 
 #include "framework/base/error.h"
@@ -136,25 +138,36 @@ TEST_CASE("a power cut at any system call of a save leaves a good checkpoint") {
     for (const int step : scene.before) store.save(contents(step));
     LosingDisk disk(directory.path());
     // The newest checkpoint that is found after a power cut now.
-    const auto newest = [&](bool names_survive, int call) {
-      INFO(scene.what << ", call " << call << (names_survive ? ", names survive" : ""));
+    const auto newest = [&](std::uint64_t end, int call) {
+      INFO(scene.what << ", call " << call << ", end " << end);
+      Warnings ignored;  // of an old checkpoint that is half removed
       const TemporaryDirectory left(fast_parent());
-      disk.after_power_cut(left.path(), names_survive);
+      disk.after_power_cut(left.path(), end);
       const auto latest = load_latest(left.path());
       REQUIRE(latest);
       REQUIRE(is_whole(*latest));
-      return latest->step;
+      const std::int64_t step = latest->step;
+      // The next run can save where changes reach the disk in the order of the calls. Otherwise the
+      // manifest of a checkpoint under removal may be gone before its other files.
+      if ((end & (end + 1)) == 0) {
+        CheckpointStore(left.path(), 2).save(contents(9));
+        REQUIRE(load_latest(left.path())->step == 9);
+      }
+      return step;
     };
     int calls = 0;
+    std::uint64_t most = 0;
     bool looking = false;
     {
       const Hook hook([&](const char* call, const std::string& path) {
         if (looking) return 0;
         looking = true;
-        for (const bool names_survive : {false, true}) {
-          const std::int64_t step = newest(names_survive, calls);
+        const std::uint64_t ends = disk.ends();
+        for (std::uint64_t end = 0; end < ends; ++end) {
+          const std::int64_t step = newest(end, calls);
           REQUIRE((step == scene.before.back() || step == scene.saved));
         }
+        most = std::max(most, ends);
         disk.before(call, path);
         ++calls;
         looking = false;
@@ -163,8 +176,9 @@ TEST_CASE("a power cut at any system call of a save leaves a good checkpoint") {
       store.save(contents(scene.saved));
     }
     CHECK(calls > 20);
+    CHECK(most >= 16);
     // What save() has returned from is there to stay.
-    for (const bool names_survive : {false, true})
-      CHECK(newest(names_survive, calls) == scene.saved);
+    const std::uint64_t ends = disk.ends();
+    for (std::uint64_t end = 0; end < ends; ++end) CHECK(newest(end, calls) == scene.saved);
   }
 }
