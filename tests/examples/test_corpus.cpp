@@ -292,6 +292,31 @@ TEST_CASE("a target is the token after its id") {
   }
 }
 
+TEST_CASE("an unknown base is read, but is nobody's target") {
+  const Folder folder;
+  std::string bases = ">x\n";
+  for (int i = 0; i < 400; ++i) bases += "ACNGTNN"[i % 7];
+  Options options;
+  options.task = "dna";
+  options.data = {folder.write("x.fa", bases)};
+  options.seq_len = 20;
+  const std::unique_ptr<Task> task = make_task(options);
+  const std::int64_t first = task->codec().predicted().first;
+  const std::int64_t unknown = first + task->codec().predicted().count;
+  const Batch train = task->train_batch(0, 3), test = task->test_batch(0, 1);
+  for (const Batch* batch : {&train, &test}) {
+    std::int64_t left_out = 0;
+    for (std::size_t i = 0; i + 1 < batch->ids.size(); ++i) {
+      if (i % 20 == 19) continue;  // the next token is not among the ids
+      const std::int64_t next = batch->ids[i + 1], target = batch->targets[i];
+      REQUIRE(next <= unknown);
+      REQUIRE(target == (next == unknown ? kIgnored : next));
+      left_out += next == unknown;
+    }
+    CHECK(left_out >= batch->rows * 8);  // three in seven are unknown
+  }
+}
+
 TEST_CASE("test windows score each held-out token exactly once") {
   for (const std::int64_t length : {1, 7, 10, 30}) {
     Corpus corpus = numbered(100);

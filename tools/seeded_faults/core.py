@@ -344,7 +344,7 @@ FAULTS = [
           "return group.all_to_all(blocks.detach().set_requires_grad());",
           "return group.all_to_all(blocks);", GROUP),
     Fault("corpus: N is a target", H + "tasks/corpus_task.cpp",
-          "tokens[t + 1] < kind_.alphabet", "tokens[t + 1] <= kind_.alphabet", "test_predicted"),
+          "tokens[t + 1] < kind_.alphabet", "tokens[t + 1] <= kind_.alphabet", "test_corpus"),
     Fault("decode: dropout goes on", H + "decode.cpp", "  model.eval();\n", "", "test_decode"),
     Fault("trainer: evaluation of the first windows only", H + "trainer.cpp",
           "(done + i) * available / taken", "done + i", "test_trainer"),
