@@ -347,7 +347,7 @@ FAULTS = [
           "tokens[t + 1] < kind_.alphabet", "tokens[t + 1] <= kind_.alphabet", "test_corpus"),
     Fault("decode: dropout goes on", H + "decode.cpp", "  model.eval();\n", "", "test_decode"),
     Fault("trainer: evaluation of the first windows only", H + "trainer.cpp",
-          "(done + i) * available / taken", "done + i", "test_trainer"),
+          "(done + i) * available / taken", "done + i", "test_trainer_evaluation"),
     Fault("session: steps left out are never forgotten", H + "app/session.cpp",
           "        skips_ = 0;\n", "", "test_trainer"),
 ]
