@@ -153,6 +153,7 @@ template <class Device>
 void check_large() {
   check<Device, float>({shape(700, 40, 200, false, true), 1.0, 0.0, GemmBias::per_column});
   check<Device, float>({shape(40, 700, 200, true, false), 1.0, 1.0, GemmBias::per_row});
+  check<Device, float>({shape(40, 700, 200, false, true), 1.0, 0.5, GemmBias::per_column});
   check<Device, float>({shape(24, 40, 5000, true, false, 1), 1.0, 0.5, GemmBias::per_row});
   check<Device, double>({shape(24, 40, 5000, true, true, 1), 2.0, 0.0});
   check<Device, bfloat16>({shape(24, 40, 5000, true, false), 1.0, 0.0, GemmBias::per_column});
