@@ -83,7 +83,11 @@ void remove_files(const std::string& directory) {
   std::vector<std::string> names = list_directory(directory);
   std::stable_partition(names.begin(), names.end(),
                         [](const std::string& name) { return name != kManifestName; });
-  for (const std::string& name : names) remove_file(directory + "/" + name);
+  for (const std::string& name : names) {
+    // By the manifest others are known to be ours: a power cut must not leave them without it.
+    if (name == kManifestName) sync_directory(directory);
+    remove_file(directory + "/" + name);
+  }
   remove_directory(directory);
 }
 
