@@ -1,4 +1,6 @@
 // Long runs, repeated bit for bit at any number of threads.
+#include <cmath>
+
 #include "framework/device/threads.h"
 #include "tests/examples/tiny_run.h"
 #include "tests/support/catch.h"
@@ -45,6 +47,18 @@ TEST_CASE("ten runs of 500 steps are one and the same, on 1, 2 and 4 threads") {
 
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
 TEST_CASE("a run has the bits of every other machine with fused multiply-adds") {
+  // What the C library has a part in: schedule, AdamW, and float64.
+  std::string values;
+  for (int i = 1; i <= 2000; ++i) {
+    const double x = i / 128.0;
+    for (const double y :
+         {std::exp(-x), std::log(x), std::sin(x), std::cos(x), std::tanh(x), std::pow(0.98, i)}) {
+      values.append(reinterpret_cast<const char*>(&y), sizeof y);
+    }
+  }
+  if (sha256_hex(values) != "08955d1dc455b66a33e56e224ecc164ca4ddac853b9dbbd0984e8f035a8623d7") {
+    SKIP_TEST("this C library's functions round otherwise than those of glibc 2.36");
+  }
   const auto digest = [](DType dtype) {
     Options o = threaded_options();
     o.model.dtype = dtype;
@@ -56,10 +70,8 @@ TEST_CASE("a run has the bits of every other machine with fused multiply-adds") 
   };
   CHECK(digest(DType::float32) ==
         "6cf38647585b4c9ef52630fced00e49637754311dce1c38d69e439fb2984cca1");
-#if defined(__GLIBC__)  // whose functions these are
   CHECK(digest(DType::float64) ==
         "c1bd635dc0d699400654073f5125bb0d21473cca0cb05ed36284bfc6393d6c5b");
-#endif
   CHECK(digest(DType::bfloat16) ==
         "8b8cfd0dae1fb8d7bd25f2c06093eede33a8d5f267eed5853c707e040551b52f");
 }

@@ -10,7 +10,7 @@ using namespace crocuta::test::gemm_cases;
 
 namespace {
 
-// One element of a product with alpha 1 and beta 0, by the definition of its bits.
+// start + an element of a product, by the definition of its bits.
 template <class T>
 accumulator_t<T> chained(const GemmShape& s, const Operands<T>& x, std::int64_t i, std::int64_t j,
                          accumulator_t<T> start) {
@@ -28,7 +28,7 @@ accumulator_t<T> chained(const GemmShape& s, const Operands<T>& x, std::int64_t 
   return total;
 }
 
-// Rows of C that differ from it, of products too small to be cut into tasks.
+// Every element of products too small to be cut into tasks against it.
 template <class T>
 void check_chains() {
   for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 70, 300},
